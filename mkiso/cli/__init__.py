@@ -1,0 +1,1 @@
+"""People, cron and PHP: the command line."""

@@ -1,0 +1,1 @@
+"""Decides: no network, disk, clock, randomness, logging or environment."""

@@ -1,0 +1,133 @@
+"""The values on the arrows between the stages. All frozen; sizes in bytes; UIDs as str.
+
+accession numbers ─find─▶ FindResult ─retrieve─▶ RetrieveResult ─author─▶ FileSet ─write─▶ Image ─verify─▶ Disc
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mkiso.core.header import InstanceHeader
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedInstance:
+    """One instance the archive says it has (C-FIND at IMAGE level)."""
+
+    sop_instance_uid: str
+    series_instance_uid: str
+    study_instance_uid: str
+    sop_class_uid: str = ""  # "" when the archive does not return it (dcmqrscp)
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One series the archive lists. `instances` is empty when IMAGE level is unsupported."""
+
+    series_instance_uid: str
+    study_instance_uid: str
+    modality: str
+    instances: tuple[ExpectedInstance, ...] = ()
+    number_of_instances: int | None = None  # what the archive claims, if it says so
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """One study the archive lists, with the series that are wanted."""
+
+    study_instance_uid: str
+    accession_number: str
+    series: tuple[Series, ...] = ()
+    patient_id: str = ""  # from C-FIND: good enough to refuse, not to identify
+    issuer_of_patient_id: str = ""
+    number_of_instances: int | None = None
+    instance_availability: str = ""  # ONLINE, NEARLINE, OFFLINE, UNAVAILABLE or ""
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOutSeries:
+    """A series that the modality filter leaves out."""
+
+    series_instance_uid: str
+    study_instance_uid: str
+    modality: str
+
+
+@dataclass(frozen=True, slots=True)
+class FindResult:
+    """What the archive says belongs to the job."""
+
+    studies: tuple[Study, ...]
+    left_out: tuple[LeftOutSeries, ...] = ()
+    not_found: tuple[str, ...] = ()  # accession numbers skipped with --skip-not-found
+    warnings: tuple[str, ...] = ()
+    filtered: bool = False  # a modality filter applies: series not listed are not asked for
+    count_verified: bool = True  # False: neither IMAGE level nor counts were to be had
+
+    @property
+    def expected(self) -> tuple[ExpectedInstance, ...]:
+        """All expected instances, in the archive's order."""
+        return tuple(i for study in self.studies for s in study.series for i in s.instances)
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedInstance:
+    """One instance in the job folder: its file (zero preamble, our file meta, the archive's data set)."""
+
+    path: Path
+    size_bytes: int  # of the whole file
+    sha256: str  # hex, of the whole file
+    sop_class_uid: str
+    sop_instance_uid: str
+    series_instance_uid: str
+    study_instance_uid: str
+    transfer_syntax_uid: str
+    header: InstanceHeader
+    data_set_offset: int = 0  # bytes before the data set (preamble, prefix, file meta)
+
+
+@dataclass(frozen=True, slots=True)
+class RetrieveResult:
+    """What arrived, reconciled with what was expected."""
+
+    instances: tuple[ReceivedInstance, ...]
+    missing: tuple[ExpectedInstance, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DiscFile:
+    """One file that goes on the disc: either a `source` on disk or `content` in memory.
+
+    `path` is the path on the disc in upper case with `/`, without a version (`DICOM/PT000000/…`).
+    `sha256` is hex and always known, since the image is verified against it.
+    """
+
+    path: str
+    size_bytes: int
+    sha256: str
+    source: Path | None = None
+    content: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FileSetInstance:
+    """An instance with its place on the disc."""
+
+    file_id: tuple[str, ...]  # PS3.10 8.2, at most 8 components of 8 characters
+    instance: ReceivedInstance
+
+
+@dataclass(frozen=True, slots=True)
+class FileSet:
+    """A complete plan of one disc: nothing is written before it exists."""
+
+    file_set_id: str  # at most 16 characters of A-Z 0-9 _
+    volume_id: str
+    instances: tuple[FileSetInstance, ...]
+    files: tuple[DiscFile, ...]  # all files of the disc in image order, DICOMDIR first
+    number: int = 1
+    of: int = 1
+    complete: bool = True
+    warnings: tuple[str, ...] = field(default=())

@@ -1,0 +1,1 @@
+"""What goes on the disc: the only room that imports pycdlib and jinja2."""

@@ -1,0 +1,1 @@
+"""The archive and other nodes: the only room that imports pynetdicom."""

@@ -1,0 +1,1 @@
+"""Decoded images: the only room that imports numpy and decoders."""

@@ -1,0 +1,1 @@
+"""The job folder, the configuration file and the ledger."""
