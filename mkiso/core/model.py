@@ -1,11 +1,12 @@
 """The values on the arrows between the stages. All frozen; sizes in bytes; UIDs as str.
 
-accession numbers ─find─▶ FindResult ─retrieve─▶ RetrieveResult ─author─▶ FileSet ─write─▶ Image ─verify─▶ Disc
+accession numbers ─find─▶ FindResult ─retrieve─▶ RetrieveResult ─author─▶ FileSet ─write─▶ Image;
+what becomes of an image is in `disc_content`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from mkiso.core.header import InstanceHeader
@@ -73,7 +74,7 @@ class FindResult:
 
 @dataclass(frozen=True, slots=True)
 class ReceivedInstance:
-    """One instance in the job folder: its file (zero preamble, our file meta, the archive's data set)."""
+    """One instance in the job folder: zero preamble, our file meta, the archive's data set."""
 
     path: Path
     size_bytes: int  # of the whole file
@@ -93,7 +94,12 @@ class RetrieveResult:
 
     instances: tuple[ReceivedInstance, ...]
     missing: tuple[ExpectedInstance, ...] = ()
-    warnings: tuple[str, ...] = ()
+    unnamed_missing: int = 0  # of series that the archive only counts
+
+    @property
+    def missing_count(self) -> int:
+        """How many instances did not arrive."""
+        return len(self.missing) + self.unnamed_missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,4 +136,5 @@ class FileSet:
     number: int = 1
     of: int = 1
     complete: bool = True
-    warnings: tuple[str, ...] = field(default=())
+    missing: tuple[ExpectedInstance, ...] = ()
+    overruled: tuple[str, ...] = ()  # what --same-patient overruled, without the values

@@ -1,0 +1,37 @@
+# make demo   installs into .venv and makes a disc from the embedded archive
+# make test   lints, type-checks, checks the imports and runs every test that can run here
+# make bench  times mkiso against the dcmtk chain (needs dcmtk and Orthanc)
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $$p && break; done)
+VENV ?= .venv
+BIN := $(VENV)/bin
+JOBS ?= 2
+
+.PHONY: demo test bench clean
+demo: $(VENV)/installed
+	$(BIN)/mkiso demo --output demo
+
+test: $(VENV)/installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -n $(JOBS) --dist loadgroup
+
+bench: $(VENV)/installed-test
+	$(BIN)/python benchmarks/run.py
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "mkiso needs Python 3.10 or newer: none found on the PATH."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[codecs]'
+	@touch $@
+
+$(VENV)/installed-test: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[codecs,test]'
+	@touch $@ $(VENV)/installed
+
+clean:
+	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,160 @@
+"""What the archive does on one association: C-ECHO, C-FIND, C-MOVE, C-GET and C-STORE as SCP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from mkiso.archive import operation as status
+from mkiso.archive.attributes import Level
+from mkiso.archive.contexts import FIND_MODELS, GET_MODELS, MOVE_MODELS
+from mkiso.archive.incoming import Incoming, Storage
+from mkiso.archive.index import Index, StoredInstance
+from mkiso.archive.operation import Operation, Tally
+from mkiso.archive.query import (
+    Find,
+    Identifier,
+    IdentifierError,
+    read_identifier,
+    retrieve_conditions,
+)
+from mkiso.archive.sending import Destination, Originator, Sender, send_instance
+from mkiso.network import dimse
+from mkiso.network.dimse import Command
+from mkiso.network.transport import AcceptedContext, Association, DataSink, Deadlines
+
+#: How long a requestor may be silent between two requests.
+_IDLE_SECONDS = 600.0
+#: After how many C-FIND answers to look for a C-CANCEL.
+_ANSWERS_BETWEEN_CHECKS = 20
+
+
+class Services:
+    """The services over one index. `serve` is called in the thread of each association."""
+
+    def __init__(
+        self,
+        index: Index,
+        storage: Storage,
+        *,
+        ae_title: str,
+        destinations: Mapping[str, Destination],
+        deadlines: Deadlines,
+        require_running: Callable[[], None],
+    ) -> None:
+        """`deadlines` are those of the associations to move destinations."""
+        self._index = index
+        self._storage = storage
+        self._ae_title = ae_title
+        self._destinations = destinations
+        self._deadlines = deadlines
+        self._require_running = require_running
+
+    def serve(self, association: Association) -> None:
+        """Answer requests until the requestor releases. Raises when it breaks the protocol."""
+        incoming: list[Incoming] = []
+
+        def sink_for(context: AcceptedContext, command: Command) -> DataSink | None:
+            if command["CommandField"] != dimse.C_STORE_RQ:
+                return None
+            incoming.append(self._storage.begin(command, context.transfer_syntax))
+            return incoming[-1]
+
+        try:
+            while True:
+                message = association.receive(_IDLE_SECONDS, sink_for)
+                if message is None:
+                    return
+                self._answer(Operation(association, message, self._require_running), incoming)
+        finally:
+            for unfinished in incoming:
+                unfinished.discard()
+
+    def _answer(self, operation: Operation, incoming: list[Incoming]) -> None:
+        command_field = operation.request.command["CommandField"]
+        if command_field == dimse.C_STORE_RQ:
+            arrived = incoming.pop() if incoming else None
+            operation.respond(status.UNABLE_TO_PROCESS if arrived is None else arrived.finish())
+        elif command_field == dimse.C_ECHO_RQ:
+            operation.respond(status.SUCCESS)
+        elif command_field == dimse.C_FIND_RQ:
+            self._find(operation)
+        elif command_field == dimse.C_MOVE_RQ:
+            self._move(operation)
+        elif command_field == dimse.C_GET_RQ:
+            self._get(operation)
+        elif command_field != dimse.C_CANCEL_RQ:  # one that came too late needs no answer
+            operation.respond(status.UNRECOGNISED_OPERATION)
+
+    def _find(self, operation: Operation) -> None:
+        context = operation.request.context
+        try:
+            identifier = _identifier(operation, FIND_MODELS)
+        except IdentifierError as error:
+            operation.refuse(status.IDENTIFIER_DOES_NOT_MATCH, str(error))
+            return
+        pending = status.PENDING_UNSUPPORTED_KEYS if identifier.unsupported else status.PENDING
+        answers = Find(identifier, self._ae_title).answers(self._index, context.transfer_syntax)
+        for number, answer in enumerate(answers):
+            if number % _ANSWERS_BETWEEN_CHECKS == 0 and not operation.check():
+                operation.respond(status.CANCELLED)
+                return
+            operation.respond(pending, answer)
+        operation.respond(status.SUCCESS)
+
+    def _move(self, operation: Operation) -> None:
+        request = operation.request.command
+        destination = self._destinations.get(request.get("MoveDestination", ""))
+        if destination is None:
+            operation.refuse(status.MOVE_DESTINATION_UNKNOWN, "Move destination unknown.")
+            return
+        instances = self._asked_for(operation, MOVE_MODELS)
+        if instances is None:
+            return
+        sender = Sender(
+            destination,
+            instances,
+            calling_ae_title=self._ae_title,
+            originator=Originator(
+                operation.association.calling_ae_title, request.get("MessageID", 0)
+            ),
+            deadlines=self._deadlines,
+        )
+        tally = Tally(operation, len(instances))
+        with sender:
+            for instance in sender.instances:
+                if not operation.check():
+                    break
+                tally.count(instance, sender.send(instance))
+        tally.finish()
+
+    def _get(self, operation: Operation) -> None:
+        instances = self._asked_for(operation, GET_MODELS)
+        if instances is None:
+            return
+        tally = Tally(operation, len(instances))
+        for instance in instances:
+            if not operation.check():
+                break
+            sent = send_instance(operation.association, instance, other_message=operation.take)
+            tally.count(instance, sent)
+        tally.finish()
+
+    def _asked_for(
+        self, operation: Operation, models: Mapping[str, Level]
+    ) -> list[StoredInstance] | None:
+        """Return the instances of a retrieval; None when the request was refused."""
+        try:
+            conditions = retrieve_conditions(_identifier(operation, models))
+        except IdentifierError as error:
+            operation.refuse(status.IDENTIFIER_DOES_NOT_MATCH, str(error))
+            return None
+        return self._index.stored(conditions)
+
+
+def _identifier(operation: Operation, models: Mapping[str, Level]) -> Identifier:
+    """Read the identifier of a request. Raises IdentifierError."""
+    context = operation.request.context
+    top = models.get(context.abstract_syntax)
+    if top is None:
+        raise IdentifierError("The presentation context is one of another service.")
+    return read_identifier(operation.request.data, context.transfer_syntax, top)

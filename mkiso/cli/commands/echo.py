@@ -1,0 +1,51 @@
+"""`mkiso echo`: are these nodes there, and do they know us?"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import click
+
+from mkiso.cli.options import (
+    GroupedCommand,
+    combine,
+    config_options,
+    exit_code_table,
+    json_option,
+    receiver_option,
+    verbose_option,
+)
+from mkiso.cli.session import Session, load_config
+from mkiso.core.report import Report
+from mkiso.errors import UsageError
+
+_HELP = """Ask nodes with C-ECHO whether they are there and know us.
+
+A NODE is AET@HOST:PORT or a configured name; without any, the archive is asked.
+"""
+
+
+@click.command("echo", cls=GroupedCommand, help=_HELP, epilog=exit_code_table((0, 64, 75, 76, 78)))
+@click.argument("nodes", nargs=-1, metavar="[NODE]...")
+@combine(receiver_option, config_options, json_option, verbose_option)
+@click.pass_obj
+def command(session: Session, /, nodes: tuple[str, ...], **given: Any) -> Report:
+    """Ask each node and return the answers."""
+    session.output.configure(as_json=given["as_json"], progress="none", verbose=given["verbose"])
+    from mkiso.cli import request  # noqa: PLC0415 - start-up time
+    from mkiso.core.answer import first_code  # noqa: PLC0415
+    from mkiso.core.nodes import choose_node  # noqa: PLC0415
+    from mkiso.stages.doctor import calling_ae_title, check_echo  # noqa: PLC0415
+
+    file, _ = load_config(given["config"])
+    job, config = request.resolve_settings(request.command_line(given), file, os.environ)
+    chosen = [choose_node(node, config, UsageError) for node in nodes] or [job.archive]
+    answers = [check_echo(node, calling_ae_title(node, job)) for node in chosen]
+    failed = sum(1 for answer in answers if answer.code)
+    return Report(
+        code=first_code(answers),
+        message=f"{failed} of {len(answers)} nodes do not answer." if failed else "All answer.",
+        command="echo",
+        findings=tuple(answer.finding for answer in answers),
+    )

@@ -1,0 +1,81 @@
+"""`mkiso make`: accession numbers in, one complete and verified disc image out."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import click
+
+from mkiso.cli.options import (
+    GroupedCommand,
+    combine,
+    config_options,
+    disc_options,
+    exit_code_table,
+    json_option,
+    legacy_option,
+    node_options,
+    progress_option,
+    verbose_option,
+    wait_options,
+    what_options,
+)
+from mkiso.cli.session import Session, load_config, new_job_id, read_stdin
+from mkiso.core.report import Report
+
+_HELP = """Make a disc image of everything that the archive has under the accession numbers.
+
+Several accession numbers of one patient make one disc. The image appears under its name only when
+what the archive lists, what arrived, what DICOMDIR lists and what was read back are the same.
+An accession number that begins with '-' stands after '--'.
+"""
+
+
+@click.command("make", cls=GroupedCommand, help=_HELP, epilog=exit_code_table())
+@click.argument("accessions", nargs=-1, metavar="ACCESSION...")
+@combine(
+    what_options,
+    node_options,
+    disc_options,
+    wait_options,
+    config_options,
+    json_option,
+    progress_option,
+    legacy_option,
+    verbose_option,
+)
+@click.pass_obj
+def command(session: Session, /, **given: Any) -> Report:
+    """Resolve everything into a job, run it, return its report."""
+    session.output.configure(
+        as_json=given["as_json"],
+        progress=given["progress"],
+        verbose=given["verbose"],
+        legacy=given["legacy_output"],
+    )
+    return make_disc(session, given)
+
+
+def make_disc(session: Session, given: dict[str, Any]) -> Report:
+    """Run one job with the values of the options in `given`; raises what the options are at."""
+    from mkiso.cli import request  # noqa: PLC0415 - start-up time
+    from mkiso.storage.workspace import harden_process  # noqa: PLC0415 - start-up time
+
+    harden_process()
+    stdin = request.parse_stdin(read_stdin()) if given["stdin"] else request.StdinRequest()
+    line, (file, _) = request.command_line(given), load_config(given["config"])
+    job, warnings = request.resolve_job(new_job_id(), line, stdin, file, os.environ)
+    for warning in warnings:
+        session.output.say(f"warning: {warning}")
+    job = session.begin_job(job)
+    from mkiso.pipeline import Surroundings, run  # noqa: PLC0415 - only for a job that can run
+
+    surroundings = Surroundings(
+        say=session.output.say,
+        progress=session.output.progress,
+        log_live=session.output.verbose,
+        require_running=session.stop.require_running,
+    )
+    session.stop.only_note()
+    return run(job, surroundings=surroundings)

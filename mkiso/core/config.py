@@ -1,0 +1,128 @@
+"""The typed configuration: the tables that people write, and layers of them over each other.
+
+Every value is None where nothing was written; the defaults are those of `core/job.py`. A layer is
+one source (file, environment, options): `core/config_layer.py` checks it, `overlay` joins two,
+`core/settings.py` makes the job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+Port = Annotated[int, Meta(ge=1, le=65535)]
+Seconds = Annotated[float, Meta(gt=0, le=30 * 86400)]  # a socket takes no infinite time-out
+Count = Annotated[int, Meta(ge=0, le=100)]
+Flag = bool
+Words = tuple[str, ...]
+
+
+class NodeTable(Struct, frozen=True, kw_only=True):
+    """`[nodes.NAME]`: a remote application entity."""
+
+    ae_title: str | None = None
+    host: str | None = None
+    port: Port | None = None
+    calling_ae_title: str | None = None
+    retrieve: Literal["move", "get"] | None = None
+    send_from: Words | None = None
+    send_as: Words | None = None
+    connect_timeout: Seconds | None = None
+    find_timeout: Seconds | None = None
+    stall_timeout: Seconds | None = None
+    deadline: Seconds | None = None
+    maximum_length: Annotated[int, Meta(ge=4096, le=1 << 24)] | None = None
+    retries: Count | None = None
+    forward_associations: Annotated[int, Meta(ge=1, le=16)] | None = None
+
+
+class ReceiverTable(Struct, frozen=True, kw_only=True):
+    """`[receiver]`: our own storage SCP."""
+
+    ae_title: str | None = None
+    port: Port | None = None
+    bind: str | None = None
+
+
+class JobTable(Struct, frozen=True, kw_only=True):
+    """`[job]`: how a disc is made unless an option says otherwise."""
+
+    output: str | None = None
+    modality: Words | None = None
+    replace: Flag | None = None
+    forward: Words | None = None
+    skip_not_found: Flag | None = None
+    per_patient: Flag | None = None
+    max_instances: Annotated[int, Meta(ge=1)] | None = None
+    stall_timeout: Seconds | None = None
+    first_instance_timeout: Seconds | None = None
+    quiet_period: Annotated[float, Meta(ge=0, le=3600)] | None = None
+    deadline: Seconds | None = None
+    lock_wait: Annotated[float, Meta(ge=0, le=7 * 86400)] | None = None
+    minimum_free: Annotated[int, Meta(ge=0)] | None = None
+    requested_by: str | None = None
+    image_mode: str | None = None
+
+
+class RunTable(Struct, frozen=True, kw_only=True):
+    """What somebody decides about one disc: an option or the environment, never a file."""
+
+    name: str | None = None
+    allow_incomplete: Flag | None = None
+    same_patient: Flag | None = None
+
+
+class InstitutionTable(Struct, frozen=True, kw_only=True):
+    """`[institution]`: who makes the discs."""
+
+    name: str | None = None
+    contact: str | None = None
+    privacy_notice: str | None = None
+
+
+class FolderTable(Struct, frozen=True, kw_only=True):
+    """`[templates]` and `[state]`: a folder."""
+
+    folder: str | None = None
+
+
+class Config(Struct, frozen=True, kw_only=True):
+    """One layer of configuration, or several laid over each other."""
+
+    archive: str | NodeTable | None = None
+    receiver: ReceiverTable = ReceiverTable()
+    nodes: dict[str, NodeTable] = {}
+    job: JobTable = JobTable()
+    run: RunTable = RunTable()
+    institution: InstitutionTable = InstitutionTable()
+    templates: FolderTable = FolderTable()
+    state: FolderTable = FolderTable()
+
+
+#: Tables of the file by their name; `nodes` holds one NodeTable a name.
+TABLES: Mapping[str, type[Struct]] = {
+    "archive": NodeTable,
+    "receiver": ReceiverTable,
+    "job": JobTable,
+    "run": RunTable,
+    "institution": InstitutionTable,
+    "templates": FolderTable,
+    "state": FolderTable,
+}
+
+
+def overlay(low: Config, high: Config) -> Config:
+    """Return `low` with everything that `high` says laid over it; nodes are joined key by key."""
+    joined: Config = _overlay(low, high)
+    return joined
+
+
+def _overlay(low: Any, high: Any) -> Any:
+    if isinstance(high, Struct) and type(low) is type(high):
+        fields = type(high).__struct_fields__
+        return type(high)(**{f: _overlay(getattr(low, f), getattr(high, f)) for f in fields})
+    if isinstance(high, dict) and isinstance(low, dict):
+        return {**low, **{name: _overlay(low.get(name), value) for name, value in high.items()}}
+    return low if high is None else high

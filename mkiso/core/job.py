@@ -1,0 +1,77 @@
+"""One job: what is asked for, of whom, and how; every option resolved, nothing left to look up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A remote application entity with its time-outs (seconds) and its quirks."""
+
+    name: str  # as configured, or the AET@HOST:PORT given by hand
+    ae_title: str
+    host: str
+    port: int
+    calling_ae_title: str = ""  # "": the receiver's AE title
+    retrieve: str = "move"  # "move" or "get"
+    send_from: tuple[str, ...] = ()  # addresses that may send to us; (): the resolved address
+    send_as: tuple[str, ...] = ()  # AE titles that may send to us; (): its AE title
+    connect_timeout_seconds: float = 10.0
+    find_timeout_seconds: float = 60.0  # between two C-FIND answers
+    stall_timeout_seconds: float | None = None  # None: the job's
+    deadline_seconds: float | None = None  # None: the job's
+    maximum_length: int = 131072  # PDU length we accept from it
+    retries: int = 2
+    forward_associations: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiverAddress:
+    """Our own storage SCP: `AET@[BIND:]PORT`. An empty `bind` is all addresses."""
+
+    ae_title: str = "CDRECORD"
+    port: int = 10104
+    bind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Institution:
+    """Who makes the discs; shown on README.TXT and INDEX.HTM."""
+
+    name: str = ""
+    contact: str = ""
+    privacy_notice: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What one run has to do. Times in seconds, sizes in bytes."""
+
+    job_id: str
+    accession_numbers: tuple[str, ...]
+    archive: Node
+    receiver: ReceiverAddress = ReceiverAddress()
+    study_instance_uids: tuple[str, ...] = ()
+    modalities: tuple[str, ...] = ()
+    output_folder: Path = Path()
+    name: str = ""
+    replace: bool = False
+    forward: tuple[Node, ...] = ()
+    allow_incomplete: bool = False
+    skip_not_found: bool = False
+    per_patient: bool = False
+    same_patient: bool = False
+    max_instances: int = 50_000
+    stall_timeout_seconds: float = 300.0
+    first_instance_timeout_seconds: float = 600.0
+    quiet_period_seconds: float = 10.0
+    deadline_seconds: float = 4 * 3600.0
+    lock_wait_seconds: float = 600.0
+    minimum_free_bytes: int = 256 * 1024 * 1024
+    requested_by: str = ""
+    institution: Institution = Institution()
+    templates_folder: Path | None = None  # the site's own templates, looked at first
+    image_mode: int = 0o640
+    state_folder: Path | None = None

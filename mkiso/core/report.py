@@ -1,0 +1,179 @@
+"""The report of a run: one JSON object for PHP and cron, a few lines for people; no patient data.
+
+`report_schema.json` beside this file describes the object.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mkiso.core.exit_codes import BY_CODE
+from mkiso.core.findings import Finding
+from mkiso.errors import MkisoError
+
+#: Raised when a field changes its meaning or goes; new fields alone do not raise it.
+SCHEMA = 1
+#: Commands whose result is an answer in words, not a file.
+_ANSWERS = ("verify", "echo", "doctor")
+
+
+@dataclass(frozen=True, slots=True)
+class StudyReport:
+    """A study that the archive lists for the job."""
+
+    study_instance_uid: str
+    accession_number: str
+    modalities: Mapping[str, int]  # modality -> instances received
+    instances: int
+
+
+@dataclass(frozen=True, slots=True)
+class MissingInstance:
+    """An instance the archive lists and did not send."""
+
+    sop_instance_uid: str
+    series_instance_uid: str
+    study_instance_uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOutReport:
+    """A series that the modality filter leaves out."""
+
+    series_instance_uid: str
+    study_instance_uid: str
+    modality: str
+
+
+@dataclass(frozen=True, slots=True)
+class DiscReport:
+    """A disc image that exists, verified."""
+
+    path: str
+    size_bytes: int
+    sha256: str
+    volume_id: str
+    instances: int
+    number: int = 1
+    of: int = 1
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class FailedInstance:
+    """An instance a node did not take, and why: a DIMSE status such as `A700`, or words."""
+
+    sop_instance_uid: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardReport:
+    """What became of forwarding to one node."""
+
+    node: str
+    sent: int
+    warnings: int = 0
+    failed: tuple[FailedInstance, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one run did. `seconds` is per stage; times are ISO 8601 in UTC."""
+
+    code: int
+    message: str  # one sentence for a person
+    command: str = "make"
+    job: str = ""
+    accessions: tuple[str, ...] = ()
+    studies: tuple[StudyReport, ...] = ()
+    expected: int | None = None  # None: never found out
+    received: int = 0
+    missing: tuple[MissingInstance, ...] = ()
+    left_out: tuple[LeftOutReport, ...] = ()
+    not_found: tuple[str, ...] = ()
+    discs: tuple[DiscReport, ...] = ()
+    forwarded: tuple[ForwardReport, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    warnings: tuple[str, ...] = ()
+    details: tuple[str, ...] = ()
+    overruled: tuple[str, ...] = ()  # what --same-patient overruled, without the values
+    requested_by: str = ""
+    log: str = ""
+    started: str = ""
+    ended: str = ""
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON object of `report_schema.json`."""
+        row = BY_CODE[self.code]
+        head = {"schema": SCHEMA, "code": self.code, "name": row.name, "retry": row.retry}
+        body: dict[str, Any] = _plain(dataclasses.asdict(self))
+        body["seconds"] = {stage: round(value, 3) for stage, value in self.seconds.items()}
+        return {**head, **{key: value for key, value in body.items() if key not in head}}
+
+
+def failure_report(error: MkisoError, **known: Any) -> Report:
+    """Return the report of an expected failure with whatever else is `known` by then."""
+    return Report(code=error.code, message=error.message, details=error.details, **known)
+
+
+def result_lines(report: Report) -> list[str]:
+    """Return the result for stdout: of each disc its path first, on a line of its own."""
+    lines = [str(finding) for finding in report.findings]
+    if report.command in _ANSWERS and not report.code:
+        lines.append(report.message)
+    for disc in report.discs:
+        place = f", disc {disc.number} of {disc.of}" if disc.of > 1 else ""
+        gap = "" if disc.complete else ", INCOMPLETE"
+        lines += [
+            disc.path,
+            f"  {disc.instances} instances, {in_megabytes(disc.size_bytes)}{place}{gap}",
+            f"  sha256 {disc.sha256}",
+        ]
+    lines += [
+        f"{forward.node}: {forward.sent} sent, {forward.warnings} with a warning, "
+        f"{len(forward.failed)} failed"
+        for forward in report.forwarded
+    ]
+    return lines
+
+
+def message_lines(report: Report, most_details: int = 20) -> list[str]:
+    """Return what a person is told on stderr: warnings, the sentence, the details."""
+    lines = [f"warning: {warning}" for warning in report.warnings]
+    if report.code:
+        lines.append(f"mkiso: {report.message} [{report.code} {BY_CODE[report.code].name}]")
+    elif report.message and report.command not in _ANSWERS:
+        lines.append(report.message)
+    details = [*report.details, *(f"missing: {i.sop_instance_uid}" for i in report.missing)]
+    lines += [f"  {detail}" for detail in details[:most_details]]
+    if len(details) > most_details:
+        lines.append(f"  ... and {len(details) - most_details} more; all of them with --json.")
+    return lines
+
+
+def legacy_lines(report: Report) -> list[str]:
+    """Return the two lines of dcm4che2's dcmqr that old scripts look for (DcmQR.java)."""
+    find, retrieve = (report.seconds.get(stage, 0.0) for stage in ("find", "retrieve"))
+    counts = f"{report.received} objects (warning: 0, failed: {len(report.missing)})"
+    return [
+        f"Received {len(report.studies)} matching entries in {find:.3f} s",
+        f"Retrieved {counts} in {retrieve:.3f}s",
+    ]
+
+
+def in_megabytes(size_bytes: int) -> str:
+    """Return a size as people say it: `123.4 MB`, a megabyte being 1,000,000 bytes."""
+    return f"{size_bytes / 1e6:,.1f} MB"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    return value

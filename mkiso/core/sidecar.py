@@ -1,0 +1,120 @@
+"""The sidecar of a disc image: what is inside, for programs. No name, birth date or PatientID."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mkiso import __version__
+from mkiso.core.job import Job
+from mkiso.core.model import FileSet
+
+#: Changes when a field changes its meaning or goes away.
+SCHEMA = 1
+
+#: A larger sidecar is none of ours: 50,000 instances take 16 MB.
+MAX_SIDECAR_BYTES = 256 * 1024 * 1024
+
+
+def content_options(job: Job) -> dict[str, Any]:
+    """Give the options of a job that decide what is on the disc."""
+    return {"modalities": sorted(set(job.modalities))}
+
+
+def sidecar(
+    file_set: FileSet,
+    *,
+    sha256: str,
+    size_bytes: int,
+    accession_numbers: Sequence[str],
+    options: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Give the sidecar of a verified image with this SHA-256 (hex) and size."""
+    instances = [
+        {
+            "sop_instance_uid": item.instance.sop_instance_uid,
+            "sop_class_uid": item.instance.sop_class_uid,
+            "transfer_syntax_uid": item.instance.transfer_syntax_uid,
+            "file": "/".join(item.file_id),
+            "sha256": item.instance.sha256,
+        }
+        for item in file_set.instances
+    ]
+    return {
+        "schema": SCHEMA,
+        "mkiso": __version__,
+        "volume_id": file_set.volume_id,
+        "size_bytes": size_bytes,
+        "sha256": sha256,
+        "number": file_set.number,
+        "of": file_set.of,
+        "complete": file_set.complete,
+        "accession_numbers": list(accession_numbers),
+        "studies": list(dict.fromkeys(i.instance.study_instance_uid for i in file_set.instances)),
+        "options": dict(options),
+        "overruled": list(file_set.overruled),
+        "missing": [
+            {
+                "sop_instance_uid": each.sop_instance_uid,
+                "series_instance_uid": each.series_instance_uid,
+                "study_instance_uid": each.study_instance_uid,
+            }
+            for each in file_set.missing
+        ],
+        "instances": instances,
+    }
+
+
+#: Fields that have one line for each of their values.
+_LONG = ("instances", "missing")
+
+
+def encode_sidecar(content: Mapping[str, Any]) -> bytes:
+    """Give the bytes of a sidecar: JSON in UTF-8, one instance a line."""
+    fields = [
+        f"{json.dumps(key)}: {_lines(value) if key in _LONG else json.dumps(value)}"
+        for key, value in content.items()
+    ]
+    return ("{\n" + ",\n".join(fields) + "\n}\n").encode("utf-8")
+
+
+def decode_sidecar(content: bytes) -> dict[str, Any] | None:
+    """Give a sidecar back, None when it is none of ours (cut off, other schema, foreign)."""
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(found, dict) or found.get("schema") != SCHEMA:
+        return None
+    instances = found.get("instances")
+    if not isinstance(instances, list) or not all(isinstance(i, dict) for i in instances):
+        return None
+    return found
+
+
+def same_disc(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Say whether two sidecars describe the same disc.
+
+    The same instances with the same bytes, chosen and arranged by the same options. Dates, the
+    version of mkiso and with them the image's own hash may differ.
+    """
+    return _identity(one) == _identity(other)
+
+
+def _identity(content: Mapping[str, Any]) -> tuple[Any, ...]:
+    instances = {
+        (str(i.get("sop_instance_uid")), str(i.get("sha256"))) for i in content["instances"]
+    }
+    return (
+        instances,
+        content.get("options"),
+        content.get("complete"),
+        content.get("number"),
+        content.get("of"),
+    )
+
+
+def _lines(values: Sequence[Any]) -> str:
+    lines = ",\n".join(f"  {json.dumps(value)}" for value in values)
+    return f"[\n{lines}\n]" if lines else "[]"

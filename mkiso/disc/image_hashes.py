@@ -1,0 +1,182 @@
+"""One sequential pass over an image that hashes the whole and every file in it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from mkiso.core.disc_content import FileOnDisc, ImageStructure
+from mkiso.core.findings import Findings
+from mkiso.disc.disc_reading import ReportBytes
+from mkiso.disc.iso_tree import Extents
+
+#: Bytes read at once; two blocks are in memory.
+BLOCK = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ImageHashes:
+    """SHA-256 (hex) of the whole image, and of each file that could be read whole."""
+
+    sha256: str
+    files: Mapping[str, FileOnDisc]
+
+
+@dataclass(slots=True)
+class _Target:
+    """Something to be hashed: a file under all its names, or the structures (no name)."""
+
+    size_bytes: int
+    paths: list[str]
+    remaining: int
+    hasher: Any = field(default_factory=hashlib.sha256)
+
+
+class _Piece(NamedTuple):
+    start: int
+    stop: int
+    target: _Target | None  # None: belongs to nothing, must be zero
+
+
+def hash_image(
+    descriptor: int,
+    files: Mapping[str, Extents],
+    structure: ImageStructure | None,
+    findings: Findings,
+    progress: ReportBytes,
+) -> ImageHashes:
+    """Read the open image once, from the disk and not the page cache, and hash it all.
+
+    With `structure` no byte is left out: the first bytes must have that hash, and what belongs to
+    no file must be zero. Reading, hashing the whole and hashing the files run beside each other.
+    """
+    size = os.fstat(descriptor).st_size
+    targets = _targets(files)
+    pieces = _pieces(files, targets, findings)
+    if structure:
+        targets[""] = _Target(structure.size_bytes, [], structure.size_bytes)
+        pieces.append(_Piece(0, structure.size_bytes, targets[""]))
+        pieces = _with_gaps(sorted(pieces), size)
+    whole = hashlib.sha256()
+    feeder = _Feeder(pieces, findings)
+    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_SEQUENTIAL)
+    try:
+        with ThreadPoolExecutor(2, thread_name_prefix="mkiso-hash") as pool:
+            for offset, block in _blocks(descriptor, pool):
+                hashing = pool.submit(whole.update, block)
+                feeder.feed(offset, block)
+                hashing.result()
+                progress(offset + len(block), size)
+    except OSError as error:
+        findings.error("image.unreadable", f"The image cannot be read: {error.strerror}.")
+        return ImageHashes("", {})
+    return ImageHashes(whole.hexdigest(), _results(targets, structure, findings))
+
+
+def _blocks(descriptor: int, pool: ThreadPoolExecutor) -> Iterator[tuple[int, bytes]]:
+    """Give (offset, bytes) of the whole file, one block being read ahead."""
+    offset = 0
+    ahead = pool.submit(os.pread, descriptor, BLOCK, 0)
+    while block := ahead.result():
+        ahead = pool.submit(os.pread, descriptor, BLOCK, offset + len(block))
+        yield offset, block
+        offset += len(block)
+
+
+def _targets(files: Mapping[str, Extents]) -> dict[Extents | str, _Target]:
+    """Give what is to be hashed by its place: names that share a place share a hash."""
+    targets: dict[Extents | str, _Target] = {}
+    for path, extents in files.items():
+        size = sum(length for _, length in extents)
+        targets.setdefault(extents if size else "empty", _Target(size, [], size)).paths.append(path)
+    return targets
+
+
+def _pieces(
+    files: Mapping[str, Extents], targets: Mapping[Extents | str, _Target], findings: Findings
+) -> list[_Piece]:
+    """Give all pieces of files by offset; pieces that overlap are left out and reported."""
+    wanted = sorted(
+        {
+            (start, start + length, number, extents)
+            for extents in set(files.values())
+            for number, (start, length) in enumerate(extents)
+            if length
+        }
+    )
+    pieces: list[_Piece] = []
+    for start, stop, _, extents in wanted:
+        if pieces and start < pieces[-1].stop:
+            path = targets[extents].paths[0]
+            findings.error("iso.extents-overlap", f"{path} lies over another file.")
+            continue
+        pieces.append(_Piece(start, stop, targets[extents]))
+    return pieces
+
+
+def _with_gaps(pieces: list[_Piece], size: int) -> list[_Piece]:
+    """Give the pieces with what lies between them, up to the end of the image."""
+    whole: list[_Piece] = []
+    end = 0
+    for piece in pieces:
+        if piece.start > end:
+            whole.append(_Piece(end, piece.start, None))
+        whole.append(piece)
+        end = max(end, piece.stop)
+    if end < size:
+        whole.append(_Piece(end, size, None))
+    return whole
+
+
+class _Feeder:
+    """Gives each piece its bytes of the blocks that pass by."""
+
+    def __init__(self, pieces: list[_Piece], findings: Findings) -> None:
+        self._pieces = pieces
+        self._next = 0
+        self._findings = findings
+
+    def feed(self, offset: int, block: bytes) -> None:
+        """Take one block; blocks come in order."""
+        end = offset + len(block)
+        view = memoryview(block)
+        while self._next < len(self._pieces):
+            piece = self._pieces[self._next]
+            if piece.start >= end:
+                return
+            start, stop = max(piece.start, offset) - offset, min(piece.stop, end) - offset
+            if piece.target is not None:
+                piece.target.hasher.update(view[start:stop])
+                piece.target.remaining -= stop - start
+            elif block.count(0, start, stop) != stop - start:
+                self._findings.error(
+                    "image.gap-not-empty",
+                    f"Bytes at {offset + start} that belong to no file are set.",
+                )
+            if piece.stop > end:
+                return
+            self._next += 1
+
+
+def _results(
+    targets: Mapping[Extents | str, _Target], structure: ImageStructure | None, findings: Findings
+) -> dict[str, FileOnDisc]:
+    found: dict[str, FileOnDisc] = {}
+    for key, target in targets.items():
+        sha256 = target.hasher.hexdigest()
+        if target.remaining:
+            for path in target.paths or ["The beginning of the image"]:
+                findings.error("image.cut-off", f"{path} is not whole: the image ends before.")
+        elif key == "" and structure and sha256 != structure.sha256:
+            findings.error(
+                "image.structure-changed",
+                "The directories of the image are not those that were written.",
+            )
+        for path in target.paths:
+            found[path] = FileOnDisc(path, target.size_bytes, sha256)
+    return found

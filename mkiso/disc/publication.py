@@ -1,0 +1,151 @@
+"""Gives a finished image its name, sidecar first, so that a name never stands for half a thing."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from mkiso.core.sidecar import MAX_SIDECAR_BYTES, decode_sidecar
+from mkiso.errors import CantCreateError, DiskError, MkisoError
+
+_PIECE = 1024 * 1024
+LOCK_POLL_SECONDS = 0.05
+
+#: The file system knows no hard links (FAT, some network shares).
+_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
+
+
+def sidecar_path(image: Path) -> Path:
+    """Give the place of an image's sidecar: `NAME.json` beside `NAME.iso`."""
+    return image.with_suffix(".json")
+
+
+def existing_disc(image: Path) -> dict[str, Any] | None:
+    """Give the sidecar of the image that is there, None unless the two belong together.
+
+    The image is read and hashed: a run that was killed between the two names, or a person with an
+    editor, may have left an image beside another one's sidecar.
+    """
+    try:
+        with sidecar_path(image).open("rb") as file:
+            found = decode_sidecar(file.read(MAX_SIDECAR_BYTES))
+        if found is None or found.get("size_bytes") != image.stat().st_size:
+            return None
+        return found if _sha256(image) == found.get("sha256") else None
+    except OSError:
+        return None
+
+
+def give_name(part: Path, image: Path, sidecar: bytes, *, mode: int, replace: bool) -> None:
+    """Publish the verified file `part` as `image`, and `sidecar` beside it before.
+
+    Both are on the disk under temporary names in the folder of `part` before either is named; the
+    image's name is the only commit point. A sidecar without image is the rest of a run that died
+    here, and is overwritten. Raises CantCreateError or DiskError.
+    """
+    aside = part.with_name(f"{part.name}.json")
+    try:
+        _write_to_disk(aside, sidecar, mode)
+        part.chmod(mode)
+        aside.replace(sidecar_path(image))
+        _sync_folder(image.parent)
+        if replace:
+            part.replace(image)
+        else:
+            _name_if_free(part, image)
+        _sync_folder(image.parent)
+    except OSError as error:
+        with suppress(OSError):
+            aside.unlink()
+        raise _failure(image, error) from error
+
+
+@contextmanager
+def output_lock(folder: Path, require_time: Callable[[], None]) -> Iterator[None]:
+    """Hold the lock on naming discs in `folder`: two runs may end at the same moment.
+
+    `require_time` is called while waiting and raises when there is no time left. Where the file
+    system knows no locks there is none.
+    """
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise CantCreateError(
+            f"The output folder {folder} cannot be used: {error.strerror}; choose another."
+        ) from error
+    try:
+        while not _locked(descriptor):
+            require_time()
+            time.sleep(LOCK_POLL_SECONDS)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True  # no locks here, and no use in waiting for one
+    return True
+
+
+def _name_if_free(part: Path, image: Path) -> None:
+    """Rename, but never over a file that came to be there meanwhile."""
+    try:
+        image.hardlink_to(part)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if image.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(image)) from None
+        part.rename(image)
+    else:
+        part.unlink()
+
+
+def _write_to_disk(path: Path, content: bytes, mode: int) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fchmod(file.fileno(), mode)
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sha256(path: Path) -> str:
+    hasher = hashlib.sha256()
+    with path.open("rb", buffering=0) as file:
+        while piece := file.read(_PIECE):
+            hasher.update(piece)
+    return hasher.hexdigest()
+
+
+def _failure(image: Path, error: OSError) -> MkisoError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+        return DiskError(f"The disc could not be stored at {image}: {error.strerror}.")
+    if error.errno == errno.EEXIST:
+        return CantCreateError(f"Meanwhile another disc was made at {image}; run the job again.")
+    if error.errno == errno.EXDEV:
+        return CantCreateError(
+            f"The work folder is not on the file system of {image.parent}; choose another folder."
+        )
+    return CantCreateError(
+        f"The disc could not be named {image}: {error.strerror}; check the output folder."
+    )

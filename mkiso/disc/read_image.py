@@ -1,0 +1,84 @@
+"""Reads an image once: its trees, the hash of the whole, the hash of every file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mkiso.core.disc_content import ExpectedContent
+from mkiso.core.findings import Findings
+from mkiso.disc.disc_reading import DiscReading, ReportBytes
+from mkiso.disc.image_hashes import hash_image
+from mkiso.disc.iso_reader import read_iso
+from mkiso.disc.iso_tree import Extents
+
+
+@contextmanager
+def open_image(
+    path: Path,
+    expected: ExpectedContent | None,
+    findings: Findings,
+    progress: ReportBytes,
+) -> Iterator[DiscReading]:
+    """Read the image at `path` and give what is in it, while the file stays open."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        findings.error("image.unreadable", f"The image cannot be opened: {error.strerror}.")
+        yield DiscReading()
+        return
+    try:
+        yield _read(descriptor, expected, findings, progress)
+    finally:
+        os.close(descriptor)
+
+
+def _read(
+    descriptor: int,
+    expected: ExpectedContent | None,
+    findings: Findings,
+    progress: ReportBytes,
+) -> DiscReading:
+    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)  # the disk is read, not memory
+    try:
+        image = read_iso(descriptor)
+    except OSError as error:
+        findings.error("image.unreadable", f"The image cannot be read: {error.strerror}.")
+        return DiscReading()
+    findings.extend(image.findings)
+    places: dict[str, Extents] = {}
+    for path, extents in image.primary.files.items():
+        upper = path[1:].upper()
+        if upper != path[1:]:
+            findings.warning("iso.lower-case", f"{path[1:]} is not in upper case.")
+        if upper in places:
+            findings.error("iso.name-twice", f"{upper} is there twice but for the case of letters.")
+        places[upper] = extents
+    structure = expected.structure if expected else None
+    hashes = hash_image(descriptor, places, structure, findings, progress)
+    return DiscReading(
+        files=hashes.files,
+        read_at=_reader(descriptor, places),
+        volume_id=image.volume_id,
+        size_bytes=os.fstat(descriptor).st_size,
+        sha256=hashes.sha256,
+    )
+
+
+def _reader(descriptor: int, places: dict[str, Extents]) -> Callable[[str, int, int], bytes]:
+    """Give what reads a piece of a file through its extents."""
+
+    def read_at(path: str, offset: int, length: int) -> bytes:
+        found = b""
+        for start, size in places[path]:
+            if length > 0 and offset < size:
+                piece = os.pread(descriptor, min(length, size - offset), start + offset)
+                found += piece
+                length -= len(piece)
+                offset = size
+            offset -= size
+        return found
+
+    return read_at

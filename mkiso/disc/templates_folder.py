@@ -1,0 +1,24 @@
+"""Where the templates are: the site's own folder first, then what came with the program."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+
+
+def template_folders(site_folder: Path | None = None) -> tuple[Path, ...]:
+    """Give the folders in which a template is looked for, in this order.
+
+    In a wheel the templates are inside the package (`force-include` in pyproject.toml); in a
+    checkout and an editable install they stand beside it.
+    """
+    own = next(
+        (
+            f
+            for f in (_PACKAGE / "templates", _PACKAGE.parent / "templates")
+            if (f / "disc").is_dir()
+        ),
+        _PACKAGE / "templates",
+    )
+    return (own,) if site_folder is None else (site_folder, own)

@@ -1,0 +1,240 @@
+"""C-FIND as SCU: one association for all queries of a job (PS3.4 C.4.1, Study Root model)."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from mkiso.core.dimse_status import Outcome, Service, describe, error_for, meaning_of
+from mkiso.core.identifier import Attributes, encode_identifier
+from mkiso.core.job import Node
+from mkiso.core.query import QUERY_RETRIEVE_LEVEL, Identifier, decode_answer
+from mkiso.errors import LimitError, MkisoError, ProtocolError
+from mkiso.network import dimse
+from mkiso.network.query_retrieve import associate, require_status
+from mkiso.network.transport import (
+    AcceptedContext,
+    Association,
+    AssociationLostError,
+    Deadlines,
+    Message,
+    PeerStalledError,
+)
+
+Match = TypeVar("Match")
+
+#: A C-FIND may take this many times the wait between two answers, all in all.
+_TOTAL_FACTOR = 20
+#: How often a stopped job is noticed while nothing comes.
+_TICK_SECONDS = 0.25
+#: How long a cancelled C-FIND may go on answering before the association is aborted.
+_CANCEL_SECONDS = 2.0
+
+
+class QueryRefusedError(ProtocolError):
+    """The archive answered a C-FIND with a failure: this level or key may not be supported."""
+
+
+@dataclass(frozen=True, slots=True)
+class FindAnswer(Generic[Match]):
+    """The matches of one C-FIND, in the archive's order, and how many answers did not match."""
+
+    matches: tuple[Match, ...]
+    dropped: int
+
+
+class FindSession:
+    """The queries of one job at one archive, on one association that is renewed when it is lost."""
+
+    def __init__(
+        self,
+        node: Node,
+        *,
+        calling_ae_title: str,
+        log: Callable[[str], None],
+        require_running: Callable[[], None] = lambda: None,
+        tls: ssl.SSLContext | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Prepare for `node`; the first `find` connects. `require_running` raises to stop it."""
+        self._node = node
+        self._calling_ae_title = calling_ae_title
+        self._log = log
+        self._require_running = require_running
+        self._tls = tls
+        self._monotonic = monotonic
+        self._current: tuple[Association, AcceptedContext] | None = None
+        self._answered = False  # this association has answered a C-FIND already
+        #: Whether any C-FIND of this session ever got an answer.
+        self.ever_answered = False
+
+    def find(
+        self,
+        identifier: Identifier,
+        parse: Callable[[Attributes], Match | None],
+        *,
+        most_answers: int,
+    ) -> FindAnswer[Match]:
+        """Return what `parse` makes of each answer; answers that it maps to None are counted only.
+
+        Raises TemporaryError (not reachable, lost, stalled, busy), ConfigError (rejected),
+        ProtocolError (no Study Root; `QueryRefusedError` for a failure status), LimitError when
+        there are more than `most_answers`. The association is aborted after any of these.
+        """
+        try:
+            return self._attempt(identifier, parse, most_answers)
+        except AssociationLostError:
+            if not self._answered:
+                raise
+        # an archive may close an association that was idle between two queries
+        self._log("C-FIND: the archive closed the association; connecting again")
+        return self._attempt(identifier, parse, most_answers)
+
+    def close(self) -> None:
+        """Release the association, if there is one."""
+        if self._current is not None:
+            self._current[0].release()
+        self.abort()
+
+    def abort(self) -> None:
+        """Abort the association, if there is one; the next `find` connects anew."""
+        if self._current is not None:
+            self._current[0].close()
+            self._current = None
+
+    def _attempt(
+        self,
+        identifier: Identifier,
+        parse: Callable[[Attributes], Match | None],
+        most_answers: int,
+    ) -> FindAnswer[Match]:
+        try:
+            return self._find(identifier, parse, most_answers)
+        except BaseException:
+            self.abort()
+            raise
+
+    def _find(
+        self,
+        identifier: Identifier,
+        parse: Callable[[Attributes], Match | None],
+        most_answers: int,
+    ) -> FindAnswer[Match]:
+        association, context = self._connected()
+        message_id = association.next_message_id()
+        request: dimse.Command = {
+            "CommandField": dimse.C_FIND_RQ,
+            "MessageID": message_id,
+            "AffectedSOPClassUID": context.abstract_syntax,
+            "Priority": dimse.PRIORITY_MEDIUM,
+        }
+        association.send(
+            context.context_id, request, encode_identifier(identifier, context.transfer_syntax)
+        )
+        end = self._monotonic() + _TOTAL_FACTOR * self._node.find_timeout_seconds
+        matches: list[Match] = []
+        answers = 0
+        while True:
+            message = self._receive(association, end)
+            status = require_status(message, Service.FIND, message_id, self._node)
+            if meaning_of(Service.FIND, status).outcome is not Outcome.PENDING:
+                break
+            self._answered = self.ever_answered = True
+            if message.data is None:
+                raise ProtocolError(f"{self._node.name} sent a C-FIND match without an identifier.")
+            answers += 1
+            if answers > most_answers:
+                self._cancel(association, context.context_id, message_id)
+                raise LimitError(
+                    f"{self._node.name} has more than {most_answers} answers to one query; ask "
+                    "for less, or raise --max-instances."
+                )
+            match = parse(decode_answer(message.data, message.context.transfer_syntax))
+            if match is not None:
+                matches.append(match)
+        self._require_final(status, identifier, answers, len(matches))
+        return FindAnswer(tuple(matches), answers - len(matches))
+
+    def _connected(self) -> tuple[Association, AcceptedContext]:
+        """Return the association and its context, established if there is none."""
+        if self._current is None or not self._current[0].is_open:
+            self.abort()
+            self._current = associate(
+                self._node,
+                Service.FIND,
+                calling_ae_title=self._calling_ae_title,
+                deadlines=Deadlines(
+                    connect_seconds=self._node.connect_timeout_seconds,
+                    pdu_seconds=self._node.find_timeout_seconds,
+                ),
+                tls=self._tls,
+            )
+            self._answered = False
+            syntax = self._current[1].transfer_syntax
+            self._log(f"C-FIND: associated with {self._node.name}, transfer syntax {syntax}")
+        return self._current
+
+    def _receive(self, association: Association, end: float) -> Message:
+        """Return the next message; raises when none comes in time or the job is stopped."""
+        seconds = self._node.find_timeout_seconds
+        idle_end = min(end, self._monotonic() + seconds)
+        while not association.readable(_TICK_SECONDS):
+            self._require_running()
+            if self._monotonic() >= idle_end:
+                raise PeerStalledError(
+                    f"{self._node.name} sent no answer to a C-FIND within {seconds:g} s; try "
+                    "again later."
+                )
+        if self._monotonic() >= end:
+            raise PeerStalledError(
+                f"{self._node.name} did not finish a C-FIND within {_TOTAL_FACTOR * seconds:g} s; "
+                "try again later."
+            )
+        message = association.receive(idle_seconds=seconds)
+        if message is None:
+            raise AssociationLostError(f"{self._node.name} released the association in a C-FIND.")
+        return message
+
+    def _require_final(
+        self, status: int, identifier: Identifier, answers: int, matches: int
+    ) -> None:
+        """Log the end of a C-FIND, and raise unless it was a good one."""
+        level = next(v.decode() for tag, _, v in identifier if tag == QUERY_RETRIEVE_LEVEL)
+        said = describe(Service.FIND, status)
+        self._log(f"C-FIND {level}: {answers} answers, {matches} match, status {said}")
+        outcome = meaning_of(Service.FIND, status).outcome
+        if outcome in (Outcome.REFUSED, Outcome.FAILED):
+            raise QueryRefusedError(
+                f"{self._node.name} answered the C-FIND at {level} level with status {said}; "
+                "its log has the reason."
+            )
+        error = error_for(
+            Service.FIND,
+            status,
+            peer=self._node.name,
+            calling_ae_title=self._calling_ae_title,
+        )
+        if error is not None:
+            raise error
+        self._answered = self.ever_answered = True
+
+    def _cancel(self, association: Association, context_id: int, message_id: int) -> None:
+        """Ask the archive to stop answering, and give it a moment to do so (PS3.4 C.4.1.3.2)."""
+        end = self._monotonic() + _CANCEL_SECONDS
+        try:
+            association.send(
+                context_id,
+                {"CommandField": dimse.C_CANCEL_RQ, "MessageIDBeingRespondedTo": message_id},
+            )
+            while association.readable(end - self._monotonic()) and self._monotonic() < end:
+                message = association.receive()
+                if message is None:
+                    return
+                status = require_status(message, Service.FIND, message_id, self._node)
+                if meaning_of(Service.FIND, status).outcome is not Outcome.PENDING:
+                    return
+        except MkisoError:
+            return

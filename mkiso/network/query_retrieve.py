@@ -1,0 +1,79 @@
+"""What C-FIND, C-MOVE and C-GET have in common: their association, and the form of a response."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Sequence
+
+from mkiso.core.contexts import EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
+from mkiso.core.dimse_status import Service
+from mkiso.core.job import Node
+from mkiso.core.query import STUDY_ROOT_FIND, STUDY_ROOT_GET, STUDY_ROOT_MOVE
+from mkiso.errors import ProtocolError
+from mkiso.network import dimse
+from mkiso.network.transport import (
+    AcceptedContext,
+    Association,
+    Deadlines,
+    Message,
+    ProposedContext,
+    connect,
+)
+
+#: Some archives take requests in Implicit VR Little Endian only (GE), so both are offered.
+_TRANSFER_SYNTAXES = (EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN)
+
+#: PS3.4 C.6.2: the Study Root model's class and response of each service.
+STUDY_ROOT = {
+    Service.FIND: (STUDY_ROOT_FIND, dimse.C_FIND_RSP),
+    Service.MOVE: (STUDY_ROOT_MOVE, dimse.C_MOVE_RSP),
+    Service.GET: (STUDY_ROOT_GET, dimse.C_GET_RSP),
+}
+
+
+def associate(
+    node: Node,
+    service: Service,
+    *,
+    calling_ae_title: str,
+    storage_contexts: Sequence[ProposedContext] = (),
+    deadlines: Deadlines | None = None,
+    tls: ssl.SSLContext | None = None,
+) -> tuple[Association, AcceptedContext]:
+    """Open an association for one service of the Study Root model; return it with its context.
+
+    Raises as `connect` does, and ProtocolError when the archive refuses that context.
+    """
+    sop_class_uid, _ = STUDY_ROOT[service]
+    association = connect(
+        node.host,
+        node.port,
+        calling_ae_title=calling_ae_title,
+        called_ae_title=node.ae_title,
+        contexts=(ProposedContext(sop_class_uid, _TRANSFER_SYNTAXES), *storage_contexts),
+        deadlines=deadlines or Deadlines(connect_seconds=node.connect_timeout_seconds),
+        maximum_length=node.maximum_length,
+        tls=tls,
+    )
+    context = association.context_for(sop_class_uid)
+    if context is None:
+        association.release()
+        association.close()
+        raise ProtocolError(
+            f"{node.name} does not offer Study Root {service.value} to {calling_ae_title}; "
+            "allow it there."
+        )
+    return association, context
+
+
+def require_status(message: Message, service: Service, message_id: int, node: Node) -> int:
+    """Return the status of a response to our request; raises ProtocolError for anything else."""
+    command = message.command
+    status = command.get("Status")
+    if (
+        command["CommandField"] != STUDY_ROOT[service][1]
+        or command.get("MessageIDBeingRespondedTo") != message_id
+        or status is None
+    ):
+        raise ProtocolError(f"{node.name} sent something else than a {service.value} response.")
+    return int(status)

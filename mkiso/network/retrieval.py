@@ -1,0 +1,227 @@
+"""One request to the archive, followed until nothing more can come of it.
+
+The archive's responses only say when to stop listening; what arrived is counted by the receiver.
+Three things end the wait: everything is there and the associations are closed; the archive said it
+failed and its associations are closed; or nothing moved for the time that is due.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from mkiso.core.context import Context
+from mkiso.core.dimse_status import Outcome, Service, meaning_of
+from mkiso.core.retrieval_plan import Request
+from mkiso.errors import MkisoError, TemporaryError
+from mkiso.network.get_retrieval import GetRetrieval
+from mkiso.network.move import Move, start_move
+from mkiso.network.receiver import Receiver, StorageJob
+from mkiso.network.reception import Reception
+from mkiso.network.sub_operations import RetrieveOutcome
+
+#: How soon the end of a C-MOVE and of its associations is noticed.
+_TICK_SECONDS = 0.01
+#: How long the sub-operations' associations may stay open after all is said and stored.
+_CLOSING_SECONDS = 2.0
+#: How long an archive has to answer our C-CANCEL before its association is aborted.
+_CANCEL_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The times of DESIGN's waiting rule, in seconds."""
+
+    stall: float
+    first_instance: float
+    quiet: float
+
+
+def waiting_times(context: Context) -> Waiting:
+    """Return the job's waiting times; a node's own stall time goes before the job's."""
+    job = context.job
+    stall = job.archive.stall_timeout_seconds or job.stall_timeout_seconds
+    return Waiting(stall, max(stall, job.first_instance_timeout_seconds), job.quiet_period_seconds)
+
+
+class Retrieval(Protocol):
+    """A way to get instances: C-MOVE or C-GET."""
+
+    @property
+    def reception(self) -> Reception:
+        """What arrived so far."""
+
+    def request(self, request: Request) -> RetrieveOutcome:
+        """Ask once and follow it to its end. Raises what ends the job, and TemporaryError."""
+
+    def pause(self, seconds: float) -> None:
+        """Wait, while late instances may still come."""
+
+
+@contextlib.contextmanager
+def open_retrieval(
+    receiver: Receiver | None,
+    job: StorageJob,
+    context: Context,
+    is_complete: Callable[[], bool],
+    tick: Callable[[], None],
+) -> Iterator[Retrieval]:
+    """Give the way to retrieve for this job: C-MOVE into a bound receiver, C-GET without one.
+
+    `is_complete` tells whether everything that is expected has arrived; `tick` is called while
+    waiting and raises to end it.
+    """
+    if receiver is None:
+        yield GetRetrieval(job, context, tick)
+        return
+    move = MoveRetrieval(receiver, context, is_complete, tick)
+    receiver.start(dataclasses.replace(job, move_originator_allowed=move.is_originator))
+    yield move
+
+
+class MoveRetrieval:
+    """Requests by C-MOVE into our own receiver."""
+
+    def __init__(
+        self,
+        receiver: Receiver,
+        context: Context,
+        is_complete: Callable[[], bool],
+        tick: Callable[[], None],
+    ) -> None:
+        """Use a bound receiver."""
+        self.reception = receiver.reception
+        self._receiver = receiver
+        self._context = context
+        self._complete = is_complete
+        self._tick = tick
+        self._waiting = waiting_times(context)
+        self._message_ids = itertools.cycle(range(1, 65536))
+        self._quiet_was_waited = False
+        self._used_message_ids: set[int] = set()
+
+    def is_originator(self, ae_title: str | None, message_id: int | None) -> bool:
+        """Whether a C-STORE belongs to a C-MOVE of ours, as far as it says (PS3.7 9.1.1.1)."""
+        job = self._context.job
+        ours = (job.receiver.ae_title, job.archive.calling_ae_title or job.receiver.ae_title)
+        if ae_title is not None and ae_title.strip() and ae_title.strip() not in ours:
+            return False
+        return message_id is None or message_id in self._used_message_ids
+
+    def pause(self, seconds: float) -> None:
+        """Wait, while late instances may still come."""
+        end = self._context.monotonic() + seconds
+        while self._context.monotonic() < end and not self._complete():
+            self._tick()
+            self.reception.wait_until(self._is_over, 10 * _TICK_SECONDS)
+
+    def request(self, request: Request) -> RetrieveOutcome:
+        """Ask once and follow it to its end. Raises for faults that end the job, not for gaps."""
+        job = self._context.job
+        message_id = next(self._message_ids)
+        self._used_message_ids.add(message_id)
+        stored_before = self._arrived()
+        began = self._context.monotonic()
+        move = start_move(
+            job.archive,
+            request,
+            calling_ae_title=job.archive.calling_ae_title or job.receiver.ae_title,
+            destination_ae_title=job.receiver.ae_title,
+            message_id=message_id,
+            deadline=self._context.deadline,
+            log=self._context.log,
+            destination=f"{job.receiver.ae_title}, port {self._receiver.port}",
+            monotonic=self._context.monotonic,
+        )
+        try:
+            outcome = self._until_final(move, began)
+            self._until_silent(outcome, stored_before)
+        except BaseException:
+            self._give_up(move)
+            raise
+        return outcome
+
+    def _until_final(self, move: Move, began: float) -> RetrieveOutcome:
+        """Wait for the final response; abort when nothing arrives for the time that is due."""
+        while True:
+            outcome = move.wait(_TICK_SECONDS)
+            if outcome is not None:
+                return outcome
+            self._tick()
+            if self._idle_seconds(began) > self._stall_seconds():
+                self._context.log(f"C-MOVE: no instance for {self._stall_seconds():g} s, aborted")
+                move.abort()
+                outcome = move.wait(_CANCEL_SECONDS)
+                return outcome or RetrieveOutcome(None, error=self._stalled())
+
+    def _until_silent(self, outcome: RetrieveOutcome, stored_before: int) -> None:
+        """After the final response, wait for what may still come."""
+        patience = self._patience(outcome, stored_before)
+        began = self._context.monotonic()
+        while True:
+            self._tick()
+            idle = self._idle_seconds(began)
+            if self._complete():
+                if self.reception.is_quiet or idle > _CLOSING_SECONDS:
+                    return
+            elif not self.reception.is_quiet:
+                if idle > self._stall_seconds():
+                    return
+            elif idle >= patience:
+                return
+            self.reception.wait_until(self._is_over, _TICK_SECONDS)
+
+    def _patience(self, outcome: RetrieveOutcome, stored_before: int) -> float:
+        """Return how long to wait, with no association open, for instances that did not come.
+
+        An archive that claims more than arrived may send later (Orthanc with SynchronousCMove off,
+        Sectra minutes after): it gets the stall time. One that failed has said all; a success
+        without claims is waited for once.
+        """
+        if outcome.status is None or outcome.error is not None:
+            return 0.0
+        kind = meaning_of(Service.MOVE, outcome.status).outcome
+        if kind not in (Outcome.SUCCESS, Outcome.WARNING):
+            return 0.0
+        claimed = (outcome.counts.completed or 0) + (outcome.counts.warning or 0)
+        if claimed > self._arrived() - stored_before:
+            return self._stall_seconds()
+        if kind is Outcome.WARNING or self._quiet_was_waited or self._complete():
+            return 0.0
+        self._quiet_was_waited = True
+        return self._waiting.quiet
+
+    def _stall_seconds(self) -> float:
+        """Return the time that is due: longer before the very first instance."""
+        if self._arrived():
+            return self._waiting.stall
+        return self._waiting.first_instance
+
+    def _idle_seconds(self, began: float) -> float:
+        """Return the seconds since something arrived, or since `began`."""
+        return self._context.monotonic() - max(began, self.reception.last_progress)
+
+    def _arrived(self) -> int:
+        """Return how many instances are in the job folder."""
+        return self.reception.instances_stored + self.reception.instances_pending
+
+    def _is_over(self) -> bool:
+        """Whether everything came and nobody is sending any more."""
+        return self.reception.is_quiet and self._complete()
+
+    def _give_up(self, move: Move) -> None:
+        """End a C-MOVE that nobody wants any more: cancel, and abort when that is not heard."""
+        move.cancel()
+        if move.wait(_CANCEL_SECONDS) is None:
+            move.abort()
+
+    def _stalled(self) -> MkisoError:
+        """Return the failure that a silent archive is."""
+        return TemporaryError(
+            f"{self._context.job.archive.name} sent nothing for {self._stall_seconds():g} s; "
+            "try again later, or allow more with --stall-timeout."
+        )

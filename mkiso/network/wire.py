@@ -1,0 +1,253 @@
+"""A connected socket with a read buffer and with deadlines that hold inside a PDU.
+
+The socket is non-blocking and waited for with poll(): one system call when bytes are there, and every
+wait ends at a point of the monotonic clock instead of starting anew with each byte that drips in.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import ssl
+import time
+from collections.abc import Callable
+
+from mkiso.errors import ProtocolError
+from mkiso.network.upper_layer import (
+    A_ABORT,
+    ABORT_UNEXPECTED_PDU,
+    PDU_HEADER,
+    AssociationLostError,
+    PeerStalledError,
+)
+
+#: Before the association stands a connection costs no more than this.
+SMALL_BUFFER_BYTES = 16 * 1024
+#: One system call for many small PDUs. Kernel buffers are copied from while they are in the cache.
+BUFFER_BYTES = 256 * 1024
+#: How long an A-ABORT or A-ASSOCIATE-RJ gets to reach the peer before the socket is closed.
+LAST_WORDS_SECONDS = 0.2
+
+# Dead peers are noticed within about two minutes even where no deadline runs.
+_KEEPALIVE = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
+
+
+def prepare_socket(sock: socket.socket) -> None:
+    """Set the options of a connection: no Nagle, keep-alive, non-blocking."""
+    sock.setblocking(False)
+    with contextlib.suppress(OSError):  # not a TCP socket (tests), or the peer is gone already
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in _KEEPALIVE:
+            if hasattr(socket, name):
+                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+class Wire:
+    """One connection. Reading and writing may happen in two threads, each in one."""
+
+    def __init__(
+        self, sock: socket.socket, *, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Take over `sock`, connected; `close` ends it."""
+        prepare_socket(sock)
+        self._sock = sock
+        self._monotonic = monotonic
+        self._reading = select.poll()
+        self._reading.register(sock.fileno(), select.POLLIN)
+        self._writing = select.poll()
+        self._writing.register(sock.fileno(), select.POLLOUT)
+        self.interrupted = False
+        self.bytes_received = 0
+        self.bytes_sent = 0
+        self.last_activity = monotonic()
+        self.buffer = bytearray(SMALL_BUFFER_BYTES)
+        self.view = memoryview(self.buffer)
+        self.start = 0  # of the unread bytes in the buffer
+        self.end = 0
+
+    @property
+    def is_tls(self) -> bool:
+        """Whether the connection is encrypted."""
+        return isinstance(self._sock, ssl.SSLSocket)
+
+    def enlarge(self, size_bytes: int = BUFFER_BYTES) -> None:
+        """Change to a buffer of `size_bytes`, keeping what is unread."""
+        unread = bytes(self.view[self.start : self.end])
+        self.buffer = bytearray(max(size_bytes, len(unread)))
+        self.view = memoryview(self.buffer)
+        self.view[: len(unread)] = unread
+        self.start, self.end = 0, len(unread)
+
+    def fill(self, deadline: float, waiting_for: str) -> None:
+        """Read at least one byte more behind what is unread (which must be less than the buffer).
+
+        Raises AssociationLostError at the end of the stream, PeerStalledError at the deadline,
+        with `waiting_for` as what was waited for.
+        """
+        if self.start:
+            unread = self.end - self.start
+            if unread:
+                self.buffer[:unread] = self.buffer[self.start : self.end]
+            self.start, self.end = 0, unread
+        self.end += self.receive_into(self.view[self.end :], deadline, waiting_for)
+
+    def need(self, size_bytes: int, deadline: float, waiting_for: str) -> None:
+        """Read until `size_bytes` are unread in one piece; less than the buffer, of course."""
+        while self.end - self.start < size_bytes:
+            self.fill(deadline, waiting_for)
+
+    def receive_into(self, view: memoryview, deadline: float, waiting_for: str) -> int:
+        """Read what is there, at least one byte; like `fill` but past the buffer."""
+        while True:
+            poller = self._reading
+            try:
+                count = self._sock.recv_into(view)
+            except (BlockingIOError, ssl.SSLWantReadError):
+                pass
+            except ssl.SSLWantWriteError:
+                poller = self._writing
+            except (OSError, ValueError) as error:  # ValueError: closed meanwhile
+                raise self._lost(error) from error
+            else:
+                if count == 0 or self.interrupted:
+                    raise self._lost(None)
+                self.bytes_received += count
+                self.last_activity = self._monotonic()
+                return count
+            self._wait(poller, deadline, waiting_for)
+
+    def send(self, data: bytes | bytearray | memoryview, deadline: float) -> None:
+        """Send all of `data`. Raises as `fill` does when the peer does not read or is gone."""
+        view = memoryview(data)
+        while view:
+            poller = self._writing
+            try:
+                count = self._sock.send(view)
+            except (BlockingIOError, ssl.SSLWantWriteError):
+                pass
+            except ssl.SSLWantReadError:
+                poller = self._reading
+            except (OSError, ValueError) as error:
+                raise self._lost(error) from error
+            else:
+                view = view[count:]
+                self.bytes_sent += count
+                continue
+            self._wait(poller, deadline, "it to read what is sent")
+        self.last_activity = self._monotonic()
+
+    def handshake(
+        self, context: ssl.SSLContext, server_hostname: str | None, deadline: float
+    ) -> None:
+        """Do the TLS handshake, as client when `server_hostname` is given. May raise ssl.SSLError."""
+        self._sock = context.wrap_socket(
+            self._sock,
+            server_side=server_hostname is None,
+            server_hostname=server_hostname,
+            do_handshake_on_connect=False,
+            suppress_ragged_eofs=True,
+        )
+        while True:
+            try:
+                return self._sock.do_handshake()
+            except ssl.SSLWantReadError:
+                self._wait(self._reading, deadline, "the TLS handshake")
+            except ssl.SSLWantWriteError:
+                self._wait(self._writing, deadline, "the TLS handshake")
+            except ssl.SSLError:
+                raise
+            except (OSError, ValueError) as error:
+                raise self._lost(error) from error
+
+    def readable(self, timeout_seconds: float) -> bool:
+        """Wait until there is something to read, the end of the stream included."""
+        if self.end > self.start:
+            return True
+        if isinstance(self._sock, ssl.SSLSocket) and self._sock.pending() > 0:
+            return True
+        return bool(self._reading.poll(max(0, int(timeout_seconds * 1000))))
+
+    def peer_address(self) -> tuple[str, int]:
+        """Return the IP address and the port of the peer, or nothing where there is none."""
+        try:
+            address = self._sock.getpeername()
+        except OSError:
+            return "", 0
+        return str(address[0]), int(address[1])
+
+    def send_now(self, data: bytes) -> None:
+        """Send what goes without waiting; no error: for the last words on a connection."""
+        with contextlib.suppress(OSError, ValueError):
+            self._sock.send(data)
+
+    def abort(self, source_and_reason: tuple[int, int]) -> None:
+        """Send an A-ABORT (PS3.8 9.3.8) without waiting."""
+        self.send_now(PDU_HEADER.pack(A_ABORT, 4) + bytes((0, 0, *source_and_reason)))
+
+    def drain(self, seconds: float) -> None:
+        """End our side and throw away what comes, so that our last words are not lost in a reset."""
+        deadline = self._monotonic() + seconds
+        with contextlib.suppress(OSError, ValueError, AssociationLostError, PeerStalledError):
+            socket.socket.shutdown(self._sock, socket.SHUT_WR)
+            while self._monotonic() < deadline:
+                self.receive_into(self.view, deadline, "the end")
+
+    def interrupt(self) -> None:
+        """Wake whoever reads or writes here, from any thread; they see a lost association."""
+        self.interrupted = True
+        with contextlib.suppress(OSError):
+            # The plain socket's method: SSLSocket.shutdown would drop the TLS state under a reader
+            socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Close the connection; nobody may be reading or writing."""
+        with contextlib.suppress(OSError):
+            self._sock.close()
+
+    def _wait(self, poller: select.poll, deadline: float, waiting_for: str) -> None:
+        remaining = deadline - self._monotonic()
+        if remaining > 0 and poller.poll(int(remaining * 1000) + 1):
+            return
+        if self.interrupted:
+            raise self._lost(None)
+        if self._monotonic() >= deadline:
+            raise PeerStalledError(
+                f"The peer let the deadline pass while we waited for {waiting_for}."
+            )
+
+    def _lost(self, error: Exception | None) -> AssociationLostError:
+        if self.interrupted:
+            return AssociationLostError("The association was aborted here.")
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else ""
+        return AssociationLostError(
+            f"The peer closed the connection{f' ({reason})' if reason else ''}."
+        )
+
+
+def read_pdu(
+    wire: Wire, deadline: float, maximum_length: int, expected: tuple[int, ...]
+) -> tuple[int, bytes]:
+    """Read one whole association PDU (not P-DATA-TF): its type and its body.
+
+    The length is checked before anything is read, and memory grows only with what really came.
+    Raises ProtocolError for another type than `expected`, an A-ABORT, or a length beyond the limit.
+    """
+    wire.need(PDU_HEADER.size, deadline, "an association PDU")
+    pdu_type, length = PDU_HEADER.unpack_from(wire.buffer, wire.start)
+    if pdu_type == A_ABORT:
+        raise AssociationLostError("The peer aborted the association.")
+    if pdu_type not in expected or length > maximum_length:
+        wire.abort(ABORT_UNEXPECTED_PDU)
+        wire.drain(LAST_WORDS_SECONDS)
+        raise ProtocolError(f"The peer sent a PDU of type {pdu_type:02X}H and {length} bytes.")
+    wire.start += PDU_HEADER.size
+    body = bytearray()
+    while len(body) < length:
+        if wire.end == wire.start:
+            wire.fill(deadline, "the rest of an association PDU")
+        taken = min(length - len(body), wire.end - wire.start)
+        body += wire.view[wire.start : wire.start + taken]
+        wire.start += taken
+    return pdu_type, bytes(body)

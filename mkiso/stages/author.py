@@ -1,0 +1,144 @@
+"""Received instances in, plans of discs out: nothing is written before the plan is whole."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mkiso.core.checksums import checksum_file, file_in_memory
+from mkiso.core.context import Context
+from mkiso.core.file_ids import place
+from mkiso.core.identity import PatientGroup, patients
+from mkiso.core.index_page import describe_disc
+from mkiso.core.media_names import d_characters
+from mkiso.core.model import (
+    DiscFile,
+    ExpectedInstance,
+    FileSet,
+    FileSetInstance,
+    FindResult,
+    RetrieveResult,
+)
+from mkiso.disc.dicomdir import build_dicomdir
+from mkiso.disc.pages import index_file, readme_file
+
+#: PS3.3 F.3.2.1: a File-set ID has at most 16 characters.
+_FILE_SET_ID_LENGTH = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Acquired:
+    """What the first half of a job brought: the archive's list and what arrived."""
+
+    found: FindResult
+    retrieved: RetrieveResult
+    made_on: str  # the day, YYYY-MM-DD
+
+
+def run(given: Acquired, context: Context) -> tuple[FileSet, ...]:
+    """Return one plan a disc: the files in image order, DICOMDIR and pages included.
+
+    Raises IdentityError and AmbiguousError when the objects are not of one patient.
+    """
+    accession_of_study = {s.study_instance_uid: s.accession_number for s in given.found.studies}
+    groups = patients(
+        given.retrieved.instances,
+        accession_of_study,
+        per_patient=context.job.per_patient,
+        same_patient=context.job.same_patient,
+    )
+    for warning in dict.fromkeys(w for group in groups for w in group.warnings):
+        context.warn(warning)
+    missing = _missing_by_group(groups, given.retrieved.missing)
+    return tuple(
+        _file_set(group, gap, (number, len(groups)), given, context)
+        for number, (group, gap) in enumerate(zip(groups, missing, strict=True), 1)
+    )
+
+
+def _file_set(
+    group: PatientGroup,
+    missing: tuple[ExpectedInstance, ...],
+    place_in_job: tuple[int, int],
+    given: Acquired,
+    context: Context,
+) -> FileSet:
+    """Return the plan of one disc."""
+    context.require_running()
+    job = context.job
+    number, of = place_in_job
+    placed = place(group.instances)
+    name = _name(group, given, number if of > 1 else 0)
+    complete = not given.retrieved.missing
+    directory = file_in_memory("DICOMDIR", build_dicomdir(name, placed))
+    page = describe_disc(
+        placed,
+        volume_id=name,
+        made_on=given.made_on,
+        number=1,  # discs of several patients are no set: each is the only one of its patient
+        of=1,
+        complete=complete,
+        missing=missing,
+    )
+    heads = (
+        directory,
+        index_file(page, job.institution, job.templates_folder),
+        readme_file(job.institution, job.templates_folder),
+    )
+    instances = tuple(_instance_file(item) for item in placed)
+    checksums = checksum_file((*heads, *instances))
+    _warn_of_filled_keys(placed, context)
+    return FileSet(
+        file_set_id=name,
+        volume_id=name,
+        instances=placed,
+        files=(*heads, checksums, *instances),
+        number=number,
+        of=of,
+        complete=complete,
+        missing=missing,
+        overruled=group.overruled,
+    )
+
+
+def _name(group: PatientGroup, given: Acquired, number: int) -> str:
+    """Return the File-set ID: the accession number in d-characters, never anything of a patient."""
+    uids = {instance.study_instance_uid for instance in group.instances}
+    numbers = [s.accession_number for s in given.found.studies if s.study_instance_uid in uids]
+    suffix = f"_{number}" if number else ""
+    base = d_characters(numbers[0].strip() if numbers and numbers[0] else "MKISO", 64)
+    return base[: _FILE_SET_ID_LENGTH - len(suffix)] + suffix
+
+
+def _instance_file(item: FileSetInstance) -> DiscFile:
+    """Return the file of an instance; its hash is of the bytes that were received."""
+    instance = item.instance
+    return DiscFile(
+        "/".join(item.file_id), instance.size_bytes, instance.sha256, source=instance.path
+    )
+
+
+def _missing_by_group(
+    groups: Sequence[PatientGroup], missing: Sequence[ExpectedInstance]
+) -> list[tuple[ExpectedInstance, ...]]:
+    """Return what each disc lacks; what belongs to no disc is named on the first."""
+    gaps: list[list[ExpectedInstance]] = [[] for _ in groups]
+    owner = {
+        instance.study_instance_uid: number
+        for number, group in enumerate(groups)
+        for instance in group.instances
+    }
+    for instance in missing:
+        gaps[owner.get(instance.study_instance_uid, 0)].append(instance)
+    return [tuple(gap) for gap in gaps]
+
+
+def _warn_of_filled_keys(placed: Sequence[FileSetInstance], context: Context) -> None:
+    """Say which keys DICOMDIR has that the instances lack, and for how many of them."""
+    counts = Counter(key for item in placed for key in item.instance.header.filled)
+    for keyword, count in sorted(counts.items()):
+        context.warn(
+            f"{keyword} is missing or not usable in {count} of {len(placed)} instances; a value "
+            "was made up in DICOMDIR only, the instances are unchanged."
+        )

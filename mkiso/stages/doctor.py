@@ -1,0 +1,218 @@
+"""doctor: everything that a disc needs, asked one by one and answered in a sentence each."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from mkiso.core.answer import Answer, bad, doubtful, good
+from mkiso.core.job import Job, Node
+from mkiso.core.query import matching_study, study_query
+from mkiso.core.registration import registration_lines
+from mkiso.core.report import in_megabytes
+from mkiso.disc.pages import check_templates
+from mkiso.errors import CantCreateError, ConfigError, DiskError, MkisoError, TemporaryError
+from mkiso.network.echo import echo
+from mkiso.network.find import FindSession
+from mkiso.network.our_addresses import addresses_towards
+from mkiso.network.port_lock import PortLock
+from mkiso.network.receiver import Receiver
+from mkiso.network.transport import AssociationRejectedError
+from mkiso.storage.state_folder import find_state_folder
+from mkiso.storage.workspace import free_bytes, require_output_folder
+
+#: A study that nobody has: asking for it shows that the archive answers us, and shows no patient.
+_NOBODYS_STUDY = "2.25.0"
+#: Below this, the next large disc may not fit.
+_SCARCE_BYTES = 5_000_000_000
+#: Decoders for nodes that take no compressed images, by what they decode.
+_DECODERS = {
+    "JPEG": "gdcm",
+    "JPEG 2000": "openjpeg",
+    "JPEG-LS": "jpeg_ls",
+    "RLE": "rle",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """What is examined: the settings of a job, and the file they come from."""
+
+    job: Job
+    config_file: Path | None
+    log: Callable[[str], None]
+
+
+def run(patient: Patient) -> tuple[Answer, ...]:
+    """Ask every question; nothing is raised for what is wrong, and no instance is moved."""
+    job = patient.job
+    return (
+        check_configuration(patient),
+        *check_archive(patient),
+        check_port(job),
+        check_addresses(job),
+        check_output(job),
+        check_space(job),
+        check_state(job),
+        check_pages(job),
+        check_decoders(),
+        *(check_echo(node, calling_ae_title(node, job)) for node in job.forward),
+    )
+
+
+def calling_ae_title(node: Node, job: Job) -> str:
+    """Return the AE title that we have towards a node."""
+    return node.calling_ae_title or job.receiver.ae_title
+
+
+def check_configuration(patient: Patient) -> Answer:
+    """Say which file holds, and what the two ends of the line are."""
+    archive, ours = patient.job.archive, patient.job.receiver
+    file = str(patient.config_file) if patient.config_file else "none, the defaults hold"
+    return good(
+        "configuration",
+        f"Configuration file: {file}. Archive {archive.ae_title}@{archive.host}:{archive.port} "
+        f"({archive.name}) by C-{archive.retrieve.upper()}; ourselves {ours.ae_title}, port "
+        f"{ours.port}.",
+    )
+
+
+def check_echo(node: Node, calling: str) -> Answer:
+    """Ask whether a node is there and accepts an association from us."""
+    question = f"echo.{node.name}"
+    try:
+        seconds = echo(node, calling_ae_title=calling)
+    except AssociationRejectedError as error:
+        return bad(
+            question,
+            error,
+            f"Register the AE title {calling} there, or correct the AE title {node.ae_title} here.",
+        )
+    except MkisoError as error:
+        return bad(question, error)
+    return good(question, f"{node.name} answers C-ECHO from {calling} in {seconds * 1000:.0f} ms.")
+
+
+def check_archive(patient: Patient) -> tuple[Answer, ...]:
+    """Ask whether the archive is there, knows us, and answers a C-FIND."""
+    archive = patient.job.archive
+    calling = calling_ae_title(archive, patient.job)
+    answer = check_echo(archive, calling)
+    if answer.code:
+        return (answer,)
+    return answer, check_find(archive, calling, patient.log)
+
+
+def check_find(archive: Node, calling: str, log: Callable[[str], None]) -> Answer:
+    """Ask the archive for a study that nobody has."""
+    query = study_query(study_instance_uid=_NOBODYS_STUDY)
+    session = FindSession(archive, calling_ae_title=calling, log=log)
+    try:
+        session.find(query, lambda a: matching_study(a, query), most_answers=1)
+        session.close()
+    except MkisoError as error:
+        session.abort()
+        return bad("find", error, f"Allow {calling} to query there.")
+    return good("find", f"{archive.name} answers C-FIND from {calling}.")
+
+
+def check_port(job: Job) -> Answer:
+    """Try to take our port, as a run would."""
+    if job.archive.retrieve == "get":
+        return good("port", f"{job.archive.name} is asked by C-GET: no port is needed.")
+    ours, lock = job.receiver, PortLock(job.receiver.port)
+    try:
+        lock.acquire(0.0)
+    except TemporaryError as error:
+        return doubtful("port", f"{error.message} A new run waits for it.")
+    except MkisoError as error:
+        return bad("port", error)
+    try:
+        with Receiver(ours.ae_title, ours.bind, ours.port):
+            return good("port", f"Our port {ours.port} is free.")
+    except MkisoError as error:
+        return bad("port", error)
+    finally:
+        lock.release()
+
+
+def check_addresses(job: Job) -> Answer:
+    """Name the addresses that the archive may need for us."""
+    addresses = addresses_towards(job.archive.host, job.archive.port)
+    if job.archive.retrieve == "get" or not addresses:
+        return good("addresses", f"Addresses of ours: {', '.join(addresses) or 'unknown'}.")
+    return good(
+        "addresses",
+        f"The archive must have {job.receiver.ae_title} registered at one of these addresses: "
+        f"{', '.join(addresses)}, port {job.receiver.port}. Not tested: give --test-move.",
+    )
+
+
+def check_output(job: Job) -> Answer:
+    """Write into the output folder; one that is missing is not made."""
+    folder = job.output_folder.absolute()
+    try:
+        if folder.exists():
+            require_output_folder(folder)
+            return good("output", f"The output folder {folder} is writable.")
+        require_output_folder(folder.parent)
+    except CantCreateError as error:
+        return bad("output", error)
+    except MkisoError as error:
+        return bad("output", error)
+    return good("output", f"The output folder {folder} is missing; the first run makes it.")
+
+
+def check_space(job: Job) -> Answer:
+    """Say how much room the output folder has."""
+    folder = job.output_folder.absolute()
+    try:
+        free = free_bytes(folder if folder.exists() else folder.parent)
+    except OSError as error:
+        return bad("space", CantCreateError(f"{folder} cannot be looked at: {error.strerror}."))
+    sentence = f"{in_megabytes(free)} are free in {folder}."
+    if free < job.minimum_free_bytes:
+        kept = in_megabytes(job.minimum_free_bytes)
+        return bad("space", DiskError(f"{sentence} {kept} must stay free: make room."))
+    if free < _SCARCE_BYTES:
+        return doubtful("space", f"{sentence} A disc needs twice its size while it is made.")
+    return good("space", sentence)
+
+
+def check_state(job: Job) -> Answer:
+    """Say where logs, reports and the ledger go."""
+    try:
+        folder = find_state_folder(job.state_folder, job.output_folder)
+    except ConfigError as error:
+        return bad("state", error)
+    if folder is None:
+        return doubtful("state", "No state folder is writable: no logs and no ledger are kept.")
+    return good("state", f"Logs, reports and the ledger are in {folder}.")
+
+
+def check_pages(job: Job) -> Answer:
+    """Render every page of a disc with a sample."""
+    problems = check_templates(job.templates_folder)
+    if problems:
+        return bad("templates", ConfigError(problems[0], details=problems[1:]))
+    own = f", those in {job.templates_folder} first" if job.templates_folder else ""
+    return good("templates", f"All templates render{own}.")
+
+
+def check_decoders() -> Answer:
+    """Say which decoders are installed: only forwarding to nodes without compression needs them."""
+    missing = [what for what, name in _DECODERS.items() if importlib.util.find_spec(name) is None]
+    if missing:
+        return doubtful(
+            "decoders",
+            f"No decoder for {', '.join(missing)}: such images cannot be forwarded to a node that "
+            "takes only uncompressed ones; pip install 'mkiso[codecs]'. Discs do not need it.",
+        )
+    return good("decoders", f"Decoders for {', '.join(_DECODERS)} are installed.")
+
+
+def how_to_register(job: Job) -> tuple[str, ...]:
+    """Return the lines that register us at the archives people have."""
+    return registration_lines(job.receiver, addresses_towards(job.archive.host, job.archive.port))

@@ -1,0 +1,44 @@
+"""write: a file-set becomes an image under a temporary name."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from mkiso.core.context import Context, Progress
+from mkiso.core.disc_content import Image
+from mkiso.core.media_names import source_date_epoch
+from mkiso.core.model import FileSet
+from mkiso.disc.image import write_image
+
+
+def run(
+    file_set: FileSet,
+    context: Context,
+    *,
+    work_folder: Path,
+    clock: Callable[[], float] = time.time,
+    environment: Mapping[str, str] = os.environ,
+) -> Image:
+    """Write the image of `file_set` into `work_folder`, which is on the output's file system.
+
+    The file is called `disc1.part` and the like: no `*.iso` that nobody verified ever exists.
+    Raises DiskError, VerifyError (a source file has changed), and what stops the job.
+    """
+
+    def progress(done: int, total: int) -> None:
+        context.require_time()
+        context.progress(Progress("write", done, total, size_bytes=done))
+
+    context.require_time()
+    image = write_image(
+        file_set,
+        work_folder / f"disc{file_set.number}.part",
+        source_date_epoch=source_date_epoch(environment),
+        progress=progress,
+        clock=clock,
+    )
+    context.log(f"image {file_set.number} of {file_set.of} written: {image.size_bytes} bytes")
+    return image

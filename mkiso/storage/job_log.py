@@ -1,0 +1,54 @@
+"""The log of one job: a line per event with its time, private; accession numbers and UIDs only."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Callable
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import IO
+
+
+class JobLog:
+    """Appends lines to a file from any thread; a full disk never stops the job."""
+
+    def __init__(self, path: Path | None, live: Callable[[str], None] | None = None) -> None:
+        """Open `path` for appending, 0600; `live` gets each line as well. None: no file."""
+        self.path = path
+        self._live = live
+        self._lock = threading.Lock()
+        self._file = _open(path) if path else None
+
+    def __call__(self, line: str) -> None:
+        """Write one line with the time in UTC; control characters in it are made visible."""
+        shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
+        stamp = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
+        with self._lock:
+            if self._file is not None:
+                try:
+                    self._file.write(f"{stamp}Z {shown}\n")
+                except OSError:
+                    self._abandon()
+        if self._live is not None:
+            self._live(shown)
+
+    def close(self) -> None:
+        """Close the file; later lines only go to `live`."""
+        with self._lock:
+            self._abandon()
+
+    def _abandon(self) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            with contextlib.suppress(OSError):  # the disk is full: close() writes what is left
+                file.close()
+
+
+def _open(path: Path) -> IO[str] | None:
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+    except OSError:
+        return None
+    return os.fdopen(descriptor, "w", buffering=1, encoding="utf-8", errors="backslashreplace")

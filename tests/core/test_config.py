@@ -1,0 +1,302 @@
+import dataclasses
+import itertools
+from pathlib import Path
+
+import pytest
+
+from mkiso.core.config import Config, NodeTable, overlay
+from mkiso.core.config_layer import SettingError, parse_layer
+from mkiso.core.job import Institution, Job, Node, ReceiverAddress
+from mkiso.core.nodes import choose_node
+from mkiso.core.setting_sources import (
+    environment_layer,
+    file_layer,
+    json_layer,
+    option_layer,
+    set_layer,
+)
+from mkiso.core.settings import SETTINGS, build_job, effective
+from mkiso.errors import ConfigError, DataError, UsageError
+from mkiso.storage.config_file import tomllib
+
+#: What is asked for, and what is made up for each run.
+PER_RUN = {"job_id", "accession_numbers", "study_instance_uids"}
+
+
+def job_from(file=None, environ=None, options=None, assignments=()):
+    environment, _ = environment_layer(environ or {})
+    given = overlay(set_layer(assignments), option_layer(options or {}))
+    return build_job("job", ["A1"], [], [file_layer(file or {}), environment], given)
+
+
+def test_without_anything_the_legacy_sites_values_hold():
+    job = job_from()
+    assert (job.archive.ae_title, job.archive.host, job.archive.port) == (
+        "ABPACS",
+        "localhost",
+        11112,
+    )
+    assert job.receiver == ReceiverAddress("CDRECORD", 10104, "")
+    assert job == Job(job_id="job", accession_numbers=("A1",), archive=job.archive)
+
+
+def test_every_field_of_a_job_has_a_setting():
+    assert {s.job_field for s in SETTINGS} == {f.name for f in dataclasses.fields(Job)} - PER_RUN
+    assert {s.key for s in SETTINGS if s.job_field == "institution"} == {
+        f"institution.{f.name}" for f in dataclasses.fields(Institution)
+    }
+
+
+def test_every_key_of_a_node_reaches_the_node():
+    given = {
+        "ae_title": "X",
+        "host": "h",
+        "port": 1,
+        "calling_ae_title": "ME",
+        "retrieve": "get",
+        "send_from": ("1.2.3.4",),
+        "send_as": ("Y",),
+        "connect_timeout": 1.0,
+        "find_timeout": 2.0,
+        "stall_timeout": 3.0,
+        "deadline": 4.0,
+        "maximum_length": 5000,
+        "retries": 6,
+        "forward_associations": 7,
+    }
+    assert set(given) == set(NodeTable.__struct_fields__)
+    node = choose_node("n", file_layer({"nodes": {"n": given}}))
+    assert list(given.values()) == [
+        getattr(node, f.name) for f in dataclasses.fields(Node) if f.name != "name"
+    ]
+
+
+#: For each setting a value as text, and what the job then has.
+VALUES = {
+    "archive": ("X@h:1", Node(name="X@h:1", ae_title="X", host="h", port=1)),
+    "receiver": ("ME@127.0.0.1:1", ReceiverAddress("ME", 1, "127.0.0.1")),
+    "job.output": ("out", Path("out")),
+    "job.modality": ("CT,MR", ("CT", "MR")),
+    "job.replace": ("true", True),
+    "job.forward": ("X@h:1", (Node(name="X@h:1", ae_title="X", host="h", port=1),)),
+    "job.skip_not_found": ("true", True),
+    "job.per_patient": ("true", True),
+    "job.max_instances": ("7", 7),
+    "job.stall_timeout": ("7.5", 7.5),
+    "job.first_instance_timeout": ("7.5", 7.5),
+    "job.quiet_period": ("0", 0.0),
+    "job.deadline": ("7", 7.0),
+    "job.lock_wait": ("0", 0.0),
+    "job.minimum_free": ("0", 0),
+    "job.requested_by": ("me", "me"),
+    "job.image_mode": ("0600", 0o600),
+    "run.name": ("disc", "disc"),
+    "run.allow_incomplete": ("true", True),
+    "run.same_patient": ("true", True),
+    "institution.name": ("I", Institution(name="I")),
+    "institution.contact": ("C", Institution(contact="C")),
+    "institution.privacy_notice": ("P", Institution(privacy_notice="P")),
+    "templates.folder": ("t", Path("t")),
+    "state.folder": ("s", Path("s")),
+}
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda s: s.key)
+def test_every_setting_is_reached_by_environment_and_by_set(setting):
+    text, value = VALUES[setting.key]
+    assert getattr(job_from(environ={setting.environment: text}), setting.job_field) == value
+    by_set = job_from(assignments=[f"{setting.key}={text}"])
+    assert getattr(by_set, setting.job_field) == value
+    assert getattr(job_from(), setting.job_field) != value
+
+
+def test_environment_variables_are_distinct_and_have_the_promised_names():
+    names = [setting.environment for setting in SETTINGS]
+    assert len(set(names)) == len(names)
+    assert {"MKISO_ARCHIVE", "MKISO_STALL_TIMEOUT", "MKISO_TEMPLATES", "MKISO_STATE"} <= set(names)
+
+
+def test_an_option_wins_over_the_environment_and_that_over_the_file():
+    file = {"job": {"stall_timeout": 1, "deadline": 1, "lock_wait": 1}}
+    environ = {"MKISO_STALL_TIMEOUT": "2", "MKISO_DEADLINE": "2"}
+    job = job_from(file, environ, {"stall_timeout": 3.0})
+    seconds = (job.stall_timeout_seconds, job.deadline_seconds, job.lock_wait_seconds)
+    assert seconds == (3.0, 2.0, 1.0)
+
+
+def test_a_flag_of_the_file_can_be_taken_back_by_an_option():
+    assert job_from({"job": {"replace": True}}).replace
+    assert not job_from({"job": {"replace": True}}, options={"replace": False}).replace
+
+
+def test_the_built_in_node_can_be_changed_key_by_key():
+    job = job_from({"nodes": {"abpacs": {"host": "pacs.example", "retrieve": "get"}}})
+    assert job.archive.host == "pacs.example"
+    assert job.archive.port == 11112
+    assert job.archive.retrieve == "get"
+
+
+def test_a_node_can_come_from_the_environment_alone():
+    environ = {
+        "MKISO_ARCHIVE": "backup",
+        "MKISO_NODES_BACKUP_AE_TITLE": "B",
+        "MKISO_NODES_BACKUP_HOST": "::1",
+        "MKISO_NODES_BACKUP_PORT": "104",
+    }
+    node = job_from(environ=environ).archive
+    assert (node.name, node.ae_title, node.host, node.port) == ("backup", "B", "::1", 104)
+
+
+def test_the_archive_may_be_a_table_of_its_own():
+    node = job_from({"archive": {"ae_title": "A", "host": "h", "port": 5}}).archive
+    assert (node.name, node.ae_title) == ("archive", "A")
+
+
+@pytest.mark.parametrize(
+    ("raw", "sentence"),
+    [
+        ({"archve": "x"}, "archve: there is no such key; did you mean archive?"),
+        ({"job": {"stall_timout": 3}}, "job.stall_timout: there is no such key; did you mean"),
+        ({"job": {"stall_timeout": "x"}}, "job.stall_timeout: expected a number, got text."),
+        ({"job": {"stall_timeout": float("inf")}}, "job.stall_timeout: expected a number of"),
+        ({"job": {"stall_timeout": float("nan")}}, "job.stall_timeout: expected a number"),
+        ({"job": {"stall_timeout": 0}}, "job.stall_timeout: expected a number above 0"),
+        ({"job": {"same_patient": True}}, "job.same_patient: this is decided for one disc"),
+        ({"run": {"same_patient": True}}, "run: there is no such key"),
+        ({"job": {"image_mode": "rw"}}, "job.image_mode: write the permissions"),
+        ({"job": {"image_mode": "1777"}}, "job.image_mode: write the permissions"),
+        ({"job": {"forward": "backup"}}, "job.forward: expected a list, got text."),
+        ({"job": {"forward": ["A@b"]}}, "job.forward: 'A@b' is not the address of a node"),
+        ({"job": 3}, "job: a table is expected: [job]."),
+        ({"nodes": 3}, "nodes: write one table a node: [nodes.NAME]."),
+        ({"nodes": {"a b": {}}}, "nodes.a b: a node's name has letters"),
+        ({"nodes": {"a": {"port": 70000}}}, "nodes.a.port: expected a whole number of at most"),
+        ({"nodes": {"a": {"retrieve": "mov"}}}, "nodes.a.retrieve: 'mov' is not one of move, get."),
+        ({"nodes": {"a": {"ae_title": "A\\B"}}}, "nodes.a.ae_title: The AE title"),
+        ({"nodes": {"a": {"send_as": ["ok", ""]}}}, "nodes.a.send_as: An AE title is empty"),
+        ({"receiver": "CDRECORD"}, "receiver: 'CDRECORD' is not an address of our own"),
+        ({"receiver": {"ae_title": ""}}, "receiver.ae_title: An AE title is empty"),
+        ({"archive": "A@h"}, "archive: 'A@h' is not the address of a node"),
+    ],
+)
+def test_a_fault_in_the_file_names_the_key_with_its_path(raw, sentence):
+    with pytest.raises(SettingError) as caught:
+        file_layer(raw)
+    assert caught.value.code == 78
+    assert caught.value.message.startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("config", "sentence"),
+    [
+        ({"archive": "bakup", "nodes": {"backup": {}}}, "did you mean backup?"),
+        ({"archive": "x"}, "known are abpacs."),
+        ({"archive": "b", "nodes": {"b": {"host": "h", "port": 1}}}, "nodes.b has no ae_title"),
+        ({"job": {"forward": ["nowhere"]}}, "The node 'nowhere'"),
+    ],
+)
+def test_a_node_that_is_not_configured_is_a_fault_of_the_configuration(config, sentence):
+    with pytest.raises(ConfigError) as caught:
+        job_from(config)
+    assert sentence in caught.value.message
+
+
+def test_a_node_that_an_option_names_and_nobody_configured_is_a_fault_of_the_option():
+    with pytest.raises(UsageError):
+        job_from(options={"archive": "nowhere"})
+    with pytest.raises(UsageError):
+        job_from(options={"forward": ("nowhere",)})
+
+
+def test_every_source_names_itself_when_its_value_does_not_fit():
+    with pytest.raises(ConfigError, match="environment variable MKISO_STALL_TIMEOUT: expected"):
+        environment_layer({"MKISO_STALL_TIMEOUT": "soon"})
+    with pytest.raises(UsageError, match=r"--stall-timeout: expected a number above 0"):
+        option_layer({"stall_timeout": -1.0})
+    with pytest.raises(UsageError, match=r"--set job\.replace: expected true or false"):
+        set_layer(["job.replace=perhaps"])
+    with pytest.raises(UsageError, match="write KEY=VALUE"):
+        set_layer(["job.replace"])
+    with pytest.raises(UsageError, match="both as a value and as a table"):
+        set_layer(["archive=x", "archive.port=1"])
+    with pytest.raises(DataError, match="JSON key stall_timeout: expected a number, got text"):
+        json_layer({"stall_timeout": "5"})
+    with pytest.raises(DataError, match="did you mean stall_timeout"):
+        json_layer({"stall_timout": 5})
+
+
+def test_a_misspelt_variable_is_told_and_a_foreign_one_is_not():
+    config, warnings = environment_layer(
+        {"MKISO_REPLCE": "true", "MKISO_HOME": "/x", "MKISO_CONFIG": "/y", "OTHER": "z"}
+    )
+    assert config == Config()
+    assert len(warnings) == 1
+    assert "MKISO_REPLACE" in warnings[0]
+
+
+def test_an_empty_variable_counts_as_not_set():
+    assert environment_layer({"MKISO_ARCHIVE": ""}) == (Config(), ())
+
+
+def test_a_job_needs_an_accession_number_or_a_study():
+    with pytest.raises(UsageError, match="No accession number"):
+        build_job("j", [], [], [])
+    assert build_job("j", [], ["1.2.3"], []).accession_numbers == ()
+    with pytest.raises(UsageError, match="empty"):
+        build_job("j", [" "], ["1.2.3"], [])
+
+
+def test_forward_nodes_are_taken_once():
+    job = job_from(options={"forward": ("X@h:1", "abpacs", "X@h:1")})
+    assert [node.name for node in job.forward] == ["X@h:1", "abpacs"]
+
+
+SAMPLE = Path(__file__).parents[2] / "docs" / "mkiso.sample.toml"
+
+
+def sample_layer(text):
+    return tomllib.loads(text)
+
+
+def activated(text):
+    """The sample with the keys that it shows taken out of their comments."""
+    lines = text.splitlines()
+    return "\n".join(
+        line[1:] if line[:1] == "#" and line[1:2] not in ("", " ", "#") else line for line in lines
+    )
+
+
+def test_the_sample_file_as_it_stands_changes_nothing():
+    layer = file_layer(sample_layer(SAMPLE.read_text("utf-8")))
+    assert effective([layer]) == effective([])
+
+
+def test_the_sample_file_shows_every_key():
+    raw = sample_layer(activated(SAMPLE.read_text("utf-8")))
+    parse_layer(raw)
+    shown = set(
+        itertools.chain(
+            ({"archive"} if "archive" in raw else ()),
+            (f"{t}.{key}" for t, table in raw.items() if isinstance(table, dict) for key in table),
+        )
+    )
+    wanted = {s.key for s in SETTINGS if not s.key.startswith("run.")} - {"receiver"}
+    assert wanted | {"receiver.ae_title", "receiver.port", "receiver.bind"} <= shown
+    assert set(raw["nodes"]["abpacs"]) == set(NodeTable.__struct_fields__)
+
+
+def test_the_sample_file_shows_the_true_defaults():
+    text = SAMPLE.read_text("utf-8")
+    without_examples = []
+    example = False
+    for line in text.splitlines():
+        if line.startswith("# ") or line == "#":
+            example = "example" in line
+        elif not line.startswith("#"):
+            example = False
+        if not (example and line.startswith("#") and line[1:2] != " "):
+            without_examples.append(line)
+    raw = sample_layer(activated("\n".join(without_examples)))
+    assert {"stall_timeout", "image_mode", "minimum_free"} <= set(raw["job"])
+    assert {"retries", "maximum_length", "retrieve"} <= set(raw["nodes"]["abpacs"])
+    assert build_job("j", ["A1"], [], [parse_layer(raw)]) == build_job("j", ["A1"], [], [])
