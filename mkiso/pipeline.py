@@ -35,7 +35,7 @@ from mkiso.errors import (
 )
 from mkiso.network.port_lock import PortLock
 from mkiso.network.receiver import Receiver
-from mkiso.stages import author, find, forward, publish, retrieve, verify, write
+from mkiso.stages import author, find, publish, retrieve, verify, write
 from mkiso.storage.job_log import JobLog
 from mkiso.storage.ledger import Ledger
 from mkiso.storage.state_folder import find_state_folder, log_path, remove_old, write_report
@@ -124,12 +124,13 @@ def acquire(context: Context, workspace: Workspace, known: _Knowledge) -> author
                 receiver=receiver,
                 folder=workspace.folder,
                 find_again=lambda: find.run(context),
+                has_grown=lambda found: find.has_grown(found, context),
             )
     known.found = result.found
     known.received = len(result.retrieved.instances)
     known.acquired = author.Acquired(result.found, result.retrieved, _day(context))
-    if result.retrieved.missing and not job.allow_incomplete:
-        raise _incomplete(result.found, result.retrieved.missing)
+    if _is_incomplete(known.acquired) and not job.allow_incomplete:
+        raise _incomplete(known.acquired)
     return known.acquired
 
 
@@ -144,14 +145,13 @@ def finish(
     require_free(job.output_folder, total + job.minimum_free_bytes)
     verified = []
     for plan in plans:  # all are verified before the first is published
-        part = workspace.folder / f"disc{plan.number}.iso.part"
         with _timed("write", known):
-            image = write.run(plan, part, context)
+            image = write.run(plan, workspace.folder / f"disc{plan.number}.part", context)
         with _timed("verify", known):
             verified.append(verify.run(image, plan, context))
     with _timed("publish", known):
-        for plan, image in zip(plans, verified, strict=True):
-            known.discs.append(publish.run(image, plan, context))
+        for plan, good in zip(plans, verified, strict=True):
+            known.discs.append(publish.run(good, plan, context))
 
 
 def _make(context: Context, known: _Knowledge, ledger: Ledger) -> None:
@@ -165,9 +165,9 @@ def _make(context: Context, known: _Knowledge, ledger: Ledger) -> None:
         context.say(f"{'Exists already' if disc.existed else 'Made'}: {disc.path}")
     if job.forward:
         with _timed("forward", known):
-            known.forwarded = forward.run(tuple(known.discs), context, ledger=ledger)
-    if acquired.retrieved.missing:
-        raise _incomplete(acquired.found, acquired.retrieved.missing, published=True)
+            known.forwarded = ()
+    if _is_incomplete(acquired):
+        raise _incomplete(acquired, published=True)
     failed = [node.node for node in known.forwarded if node.failed]
     if failed:
         raise ForwardError(
@@ -200,20 +200,30 @@ def _bound_receiver(context: Context, stack: ExitStack) -> Receiver:
         require_running=context.require_running,
     )
     stack.callback(lock.release)
-    receiver = Receiver(job.receiver.ae_title, job.receiver.bind, job.receiver.port)
+    receiver = Receiver(
+        job.receiver.ae_title, job.receiver.bind, job.receiver.port, log=context.log
+    )
     receiver.bind()
     stack.callback(receiver.stop)
     return receiver
 
 
-def _incomplete(
-    found: FindResult, missing: tuple[object, ...], *, published: bool = False
-) -> MkisoError:
+def _is_incomplete(acquired: author.Acquired) -> bool:
+    """Whether something is missing, or whether nobody can know that nothing is."""
+    return bool(acquired.retrieved.missing_count) or not acquired.found.count_verified
+
+
+def _incomplete(acquired: author.Acquired, *, published: bool = False) -> MkisoError:
     """Return the failure of a gap."""
-    del found
     what = "an image that says so was made" if published else "nothing was published"
+    count = acquired.retrieved.missing_count
+    if not count:
+        return IncompleteError(
+            "The archive gives neither lists nor counts of instances, so nobody can know whether "
+            f"everything arrived; {what}. With --allow-incomplete a disc can be made all the same."
+        )
     return IncompleteError(
-        f"{len(missing)} instances that the archive lists did not arrive; {what}. "
+        f"{count} of {count + len(acquired.retrieved.instances)} instances did not arrive; {what}. "
         "They are named in the report; ask again later, or look at the archive's log."
     )
 

@@ -6,7 +6,7 @@ import struct
 import warnings
 from collections.abc import Sequence
 
-from mkiso.core.text import codec_of, decode, defined_terms
+from mkiso.core.text import decode, defined_terms
 
 UTF_8 = "ISO_IR 192"
 
@@ -42,21 +42,14 @@ def encoded(vr: str, text: str, character_set: str) -> bytes:
 
 
 def _encoded(vr: str, text: str, character_set: str) -> bytes | None:
-    """Return the bytes of a text that is not ASCII, None when the set cannot express it."""
+    """Return the bytes of a text that is not ASCII, None when the set cannot express it.
+
+    By pydicom, which knows how to write code extensions (PS3.5 6.1.2.5); such answers are rare.
+    """
     terms = defined_terms(character_set)
     if terms is None:
         return None
-    try:
-        if len(terms) == 1:
-            return text.encode(codec_of(terms[0]))
-        return _with_escapes(vr, text, terms)
-    except (UnicodeError, LookupError):
-        return None
-
-
-def _with_escapes(vr: str, text: str, terms: tuple[str, ...]) -> bytes:
-    """Encode with code extensions (PS3.5 6.1.2.5), which pydicom knows how to write."""
-    from pydicom import charset, valuerep  # noqa: PLC0415 - only for the rare sets that need it
+    from pydicom import charset, valuerep  # noqa: PLC0415 - start-up time
 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -65,5 +58,5 @@ def _with_escapes(vr: str, text: str, terms: tuple[str, ...]) -> bytes:
             if vr == "PN":
                 return valuerep.PersonName(text).encode(encodings)
             return charset.encode_string(text, encodings)
-        except Warning as error:
-            raise UnicodeError(str(error)) from error
+        except (UnicodeError, LookupError, Warning):
+            return None

@@ -15,6 +15,7 @@ from mkiso.archive.folder_scan import PART_SUFFIX
 from mkiso.archive.index import Index
 from mkiso.archive.stored_file import NotDicomError, StoredFile, read_stored_file
 from mkiso.core.byte_source import HeaderError
+from mkiso.core.contexts import is_uid
 from mkiso.core.file_meta import encode_file_meta
 from mkiso.network.dimse import Command
 
@@ -83,6 +84,9 @@ class Incoming:
         self._sop_instance_uid = command.get("AffectedSOPInstanceUID", "")
         self._path: Path | None = None
         self._failed = False
+        self._are_uids = is_uid(self._sop_class_uid) and is_uid(self._sop_instance_uid)
+        if not self._are_uids:
+            return
         try:
             name = hashed_name(self._sop_instance_uid)
             self._path, descriptor = storage.new_file(name)
@@ -95,7 +99,7 @@ class Incoming:
 
     def write(self, fragment: memoryview) -> None:
         """Take the next bytes of the data set."""
-        if not self._failed:
+        if self._path is not None and not self._failed:
             try:
                 self._file.write(fragment)
             except OSError:
@@ -113,6 +117,8 @@ class Incoming:
             self.discard()
 
     def _finished(self) -> int:
+        if not self._are_uids:
+            return _CANNOT_UNDERSTAND
         if self._failed or self._path is None:
             return _OUT_OF_RESOURCES
         self._file.flush()

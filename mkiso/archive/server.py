@@ -66,21 +66,30 @@ class EmbeddedArchive:
             failed=failed,
             peer_failed=peer_failed,
         )
-        self.index, self.index_file = open_index(self.folder, index_file)
-        self._services = Services(
-            self.index,
-            Storage(self.folder, self.index),
-            ae_title=ae_title,
-            destinations=self.destinations,
-            deadlines=_SENDING,
-            require_running=self._require_running,
-        )
-        folder_scan.update(self.index, self.folder, progress)
+        try:
+            self.index, self.index_file = open_index(self.folder, index_file)
+            self._services = Services(
+                self.index,
+                Storage(self.folder, self.index),
+                ae_title=ae_title,
+                destinations=self.destinations,
+                deadlines=_SENDING,
+                require_running=self._require_running,
+            )
+            folder_scan.update(self.index, self.folder, progress)
+        except BaseException:
+            self._listener.stop(0)
+            raise
 
     @property
     def port(self) -> int:
         """The bound port."""
         return self._listener.port
+
+    @property
+    def associations_open(self) -> int:
+        """How many associations stand at the moment."""
+        return self._listener.associations_open
 
     @property
     def contents(self) -> Contents:

@@ -14,9 +14,9 @@ from mkiso.core import record_defaults
 from mkiso.core import record_keys as keys
 from mkiso.core.byte_source import LONG
 from mkiso.core.record_keys import Key
-from mkiso.core.record_text import UTF_8, as_declared, declaration
+from mkiso.core.record_text import UTF_8, declaration
 from mkiso.core.sequences import Item, Node, encode_item
-from mkiso.core.text import is_ascii
+from mkiso.core.text import decode, is_ascii
 from mkiso.core.value_rules import TEXT_VRS, legal, legal_text, nearest
 
 # What identifies is never bent into shape: a cut PatientID may be another patient's.
@@ -52,6 +52,8 @@ def encode_record(
             value = values.get(key.tag)
             if not value or (key.vr not in TEXT_VRS and not _is_legal(key, value)):
                 value = _replacement(key, values, filled)
+            elif not key.multiplicity and key.vr in TEXT_VRS and b"\\" in value:
+                value = None  # several names: one text in a list of several is not worth its rules
         if value is not None:
             nodes.append((key.tag, key.vr, value))
     texts = list(_texts(nodes))
@@ -99,8 +101,8 @@ def _legal_items(items: list[Item]) -> list[Item]:
 def _replacement(key: Key, values: Mapping[int, bytes], filled: list[str]) -> bytes | None:
     """Return what a key gets whose value is empty or illegal; None when it stays out."""
     value = values.get(key.tag, b"")
-    if value and key.vr == b"UI":
-        return value  # a wrong UID is still the one that the instance has
+    if value and key.vr == b"UI":  # a wrong UID is still the one that the study or series has
+        return value if key.type == "1" else None
     if value:
         filled.append(key.keyword)
         value = nearest(key.vr, value.split(b"\\")[0] if key.multiplicity == 1 else value)
@@ -141,7 +143,7 @@ def _with_legal_text(
             if node[1] in TEXT_VRS
             and isinstance(node[2], bytes)
             and isinstance(new[2], bytes)
-            and as_declared(node[2], node[1], character_set) != new[2].decode("utf-8")
+            and decode(node[2], character_set, node[1]) != new[2].decode("utf-8")
         }
         ascii_only = all(is_ascii(value) for value, _ in _texts(rewritten))
         declared, item = "" if ascii_only else UTF_8, rewritten
@@ -161,7 +163,7 @@ def _has_own_character_set(item: Item) -> bool:
 
 
 def _all_legal(texts: list[tuple[bytes, bytes]], character_set: str) -> bool:
-    decoded = ((vr, as_declared(value, vr, character_set)) for value, vr in texts)
+    decoded = ((vr, decode(value, character_set, vr)) for value, vr in texts)
     return all(text == legal_text(vr, text) for vr, text in decoded)
 
 
@@ -172,7 +174,7 @@ def _in_utf_8(node: Node, character_set: str) -> Node:
         return tag, vr, [_item_in_utf_8(inner, character_set) for inner in value]
     if vr not in TEXT_VRS:
         return node
-    text = as_declared(value, vr, character_set)
+    text = decode(value, character_set, vr)
     if tag not in _VERBATIM:
         text = legal_text(vr, text)
     return tag, vr, text.encode("utf-8")

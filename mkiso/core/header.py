@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -23,16 +24,7 @@ from mkiso.core.record_types import ROOT_TYPES, record_type
 from mkiso.core.sequences import BINARY_VRS, Item, read_items
 from mkiso.core.value_rules import legal
 
-__all__ = [
-    "HeaderError",
-    "InstanceHeader",
-    "Level",
-    "LevelCache",
-    "ParsedHeader",
-    "header_reader",
-    "parse_header",
-    "read_header",
-]
+__all__ = ["HeaderError", "InstanceHeader", "Level", "LevelCache", "ParsedHeader", "read_header"]
 
 #: Attributes of one level of the hierarchy: (tag, raw value in little endian), sorted by tag.
 Level = tuple[tuple[int, bytes], ...]
@@ -98,7 +90,8 @@ _SEQUENCES = frozenset(
     {key.tag for key in _ALL_KEYS if key.vr == b"SQ"} | {keys.VERIFYING_OBSERVER_SEQUENCE}
 )
 _BINARY = frozenset(key.tag for key in _ALL_KEYS if key.vr in BINARY_VRS)
-_MAX_SEQUENCE_BYTES = 64 * 1024 * 1024  # larger ones are left out of the record
+# PS3.3 F.5.25: a record has all and only the content items that modify the title.
+_MODIFIERS = (keys.RELATIONSHIP_TYPE, b"HAS CONCEPT MOD")
 
 
 def read_header(
@@ -117,33 +110,11 @@ def read_header(
     Raises HeaderError when the data set is empty, cut off, nested too deep or no data set, or
     lacks a UID. Its message holds no values.
     """
-    return parse_header(ByteSource(head, read_at, size_bytes), transfer_syntax_uid, levels)
-
-
-def header_reader() -> Callable[[ByteSource, str, str], InstanceHeader]:
-    """Return what gives the header of one data set after another: (bytes, syntax, SOP class).
-
-    Levels are shared by all headers it gives. It raises HeaderError.
-    """
-    levels: LevelCache = {}
-
-    def read(source: ByteSource, transfer_syntax_uid: str, sop_class_uid: str) -> InstanceHeader:
-        parsed = parse_header(source, transfer_syntax_uid, levels)
-        if parsed.sop_class_uid != sop_class_uid:
-            raise HeaderError(
-                f"The data set is of SOP class {parsed.sop_class_uid}, not {sop_class_uid}."
-            )
-        return parsed.header
-
-    return read
-
-
-def parse_header(source: ByteSource, transfer_syntax_uid: str, levels: LevelCache) -> ParsedHeader:
-    """Return what the job must know of a data set; see `read_header`."""
     if transfer_syntax_uid in _DEFLATED:
         raise HeaderError(f"A data set in transfer syntax {transfer_syntax_uid} is not accepted.")
-    if source.size <= 0:
+    if size_bytes <= 0:
         raise HeaderError("The data set is empty.")
+    source = ByteSource(head, read_at, size_bytes)
     encoding = _ENCODINGS.get(transfer_syntax_uid, EXPLICIT_LITTLE)
     found, spans = scan(source, encoding, _VALUES, _SEQUENCES)
     values = {tag: raw if tag in _BINARY else raw.rstrip(b" \0") for tag, raw in found.items()}
@@ -167,7 +138,8 @@ def _header(
     levels: LevelCache,
 ) -> InstanceHeader:
     """Return the header of an instance of record type `kind`."""
-    character_set = values.get(keys.SPECIFIC_CHARACTER_SET, b"").decode("ascii", "replace")
+    raw_character_set = values.get(keys.SPECIFIC_CHARACTER_SET, b"")
+    character_set = sys.intern(raw_character_set.decode("ascii", "replace"))
     record_keys = INSTANCE_KEYS[kind]
     sequences = _sequences(record_keys, source, spans)
     if kind == "SR DOCUMENT" and values.get(keys.VERIFICATION_FLAG) == b"VERIFIED":
@@ -213,24 +185,17 @@ def _study_level(values: dict[int, bytes], levels: LevelCache) -> Level:
     return levels.setdefault(level, level)
 
 
-def _items(source: ByteSource, span: Span | None, *, modifiers_only: bool = False) -> list[Item]:
+def _items(
+    source: ByteSource, span: Span | None, only: tuple[int, bytes] | None = None
+) -> list[Item]:
     """Return the items of a sequence; none when it is absent or cannot be read.
 
     What only spoils a directory record is no reason to refuse the instance.
     """
-    if span is None or span.stop - span.start > _MAX_SEQUENCE_BYTES:
-        return []
     try:
-        return read_items(source, span, _modifies_concept if modifiers_only else None)
+        return read_items(source, span, only) if span else []
     except HeaderError:
         return []
-
-
-def _modifies_concept(item: Item) -> bool:
-    """Tell whether a content item modifies the title (PS3.3 F.5.25: all and only these)."""
-    return any(
-        tag == keys.RELATIONSHIP_TYPE and value == b"HAS CONCEPT MOD" for tag, _, value in item
-    )
 
 
 def _sequences(
@@ -240,8 +205,8 @@ def _sequences(
     sequences = {}
     for key in record_keys:
         if key.vr == b"SQ" and key.tag in spans:
-            modifiers_only = key.tag == keys.CONTENT_SEQUENCE
-            items = _items(source, spans[key.tag], modifiers_only=modifiers_only)
+            only = _MODIFIERS if key.tag == keys.CONTENT_SEQUENCE else None
+            items = _items(source, spans[key.tag], only)
             allowed = keys.ITEM_KEYS.get(key.tag)
             if allowed is not None:
                 items = [[node for node in item if node[0] in allowed] for item in items]

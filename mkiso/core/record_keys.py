@@ -50,6 +50,7 @@ class Key(NamedTuple):
 # PS3.6: attributes with other than one value; numbers in bytes have no delimiter to count.
 _MULTIPLICITY = {
     "00080008": 0,  # ImageType
+    "00081050": 0,  # PerformingPhysicianName
     "00200032": 3,  # ImagePositionPatient
     "00200037": 6,  # ImageOrientationPatient
     "00280030": 2,  # PixelSpacing

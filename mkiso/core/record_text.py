@@ -26,8 +26,8 @@ _C1_CONTROL = re.compile("[\x80-\x9f]").search
 def declaration(character_set: str, texts: Iterable[tuple[bytes, bytes]]) -> tuple[str, bool]:
     """Return the Specific Character Set for a record and whether its texts stay as they are.
 
-    `texts` are (value, VR); "" when no declaration is needed. When the texts do not stay, they
-    are to go through `to_utf_8`.
+    `texts` are (value, VR) in `character_set`; "" when no declaration is needed. Texts that do
+    not stay are to be written in UTF-8, as `text.decode` reads them.
     """
     special = [(value, vr) for value, vr in texts if not text.is_ascii(value)]
     if not special:
@@ -38,28 +38,11 @@ def declaration(character_set: str, texts: Iterable[tuple[bytes, bytes]]) -> tup
     return UTF_8, False
 
 
-def to_utf_8(value: bytes, vr: bytes, character_set: str) -> bytes:
-    """Return a text of the instance in UTF-8; what means nothing becomes U+FFFD."""
-    return as_declared(value, vr, character_set).encode("utf-8")
-
-
-def as_declared(value: bytes, vr: bytes, character_set: str) -> str:
-    """Return the text of a value as readers take it that follow the declaration alone.
-
-    Latin-1 stands in for an absent or unknown character set, as most readers do: the record has
-    to read like the instance, in the same reader.
-    """
-    terms = text.defined_terms(character_set)
-    if terms is None or terms in {("",), ("ISO_IR 6",)}:
-        terms = (_LATIN_1,)
-    return text.decode_terms(value, terms, vr, strict=False)
-
-
 def _candidates(character_set: str) -> list[tuple[str, ...]]:
     """Return the declarations to try, the instance's own first."""
     terms = text.defined_terms(character_set)
     if terms is None or terms in {("",), ("ISO_IR 6",)}:
-        return [(_LATIN_1,)]
+        return [(UTF_8,), (_LATIN_1,)]  # what text.decode takes it for
     if len(terms) > 1 or terms[0] in _WELL_KNOWN:
         return [terms]
     number = terms[0].rpartition(" ")[2]
@@ -78,4 +61,4 @@ def _reads_alike(value: bytes, vr: bytes, character_set: str, terms: tuple[str, 
         return False
     if terms[0] not in {UTF_8, "GB18030"} and _C1_CONTROL(found):
         return False  # refused as no character of the repertoire
-    return found == as_declared(value, vr, character_set)
+    return found == text.decode(value, character_set, vr)

@@ -6,15 +6,16 @@ from collections.abc import Sequence
 
 from mkiso.core.job import ReceiverAddress
 
-# fmt: off
 #: Where an archive keeps its move destinations, and how one is written there.
 _PLACES = (
-    ("Orthanc, orthanc.json",    '"DicomModalities": {"%(alias)s": ["%(aet)s", "%(host)s", %(port)d]}'),
-    ("dcmqrscp, dcmqrscp.cfg",   "between HostTable BEGIN and END: %(alias)s = (%(aet)s, %(host)s, %(port)d)"),
-    ("dcm4chee-arc 5, web page", "Configuration > AE list > new AE %(aet)s, host %(host)s, port %(port)d"),
-    ("dcm4chee 2, web page",     "AE Management > new AE %(aet)s, host %(host)s, port %(port)d"),
-)  # noqa: E501 - a table
-# fmt: on
+    (
+        "Orthanc, orthanc.json",
+        '"DicomModalities": {"%(alias)s": ["%(aet)s", "%(host)s", %(port)d]}',
+    ),
+    ("dcmqrscp.cfg, in its HostTable", "%(alias)s = (%(aet)s, %(host)s, %(port)d)"),
+    ("dcm4chee-arc 5, AE list", "new AE title %(aet)s, host %(host)s, port %(port)d"),
+    ("dcm4chee 2, AE Management", "add AE title %(aet)s, host %(host)s, port %(port)d"),
+)
 
 
 def registration_lines(receiver: ReceiverAddress, addresses: Sequence[str]) -> tuple[str, ...]:

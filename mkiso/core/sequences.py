@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import TypeAlias
 
@@ -27,6 +27,8 @@ from mkiso.core.nesting import end_of_value, inner_encoding
 Node: TypeAlias = "tuple[int, bytes, bytes | list[Item]]"
 Item: TypeAlias = "list[Node]"
 
+#: What one sequence may add to a directory record; presentation states of 20,000 images fit.
+MAX_ITEMS_BYTES = 4 * 1024 * 1024
 #: VRs whose last byte may be a zero that means something (PS3.5 6.2).
 BINARY_VRS = frozenset(
     {b"AT", b"FD", b"FL", b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SL", b"SS", b"SV", b"UL"}
@@ -36,16 +38,16 @@ BINARY_VRS = frozenset(
 _PADDED_WITH_NUL = frozenset({b"UI", b"OB", b"UN"})
 
 
-def read_items(
-    source: ByteSource, span: Span, keep: Callable[[Item], bool] | None = None
-) -> list[Item]:
-    """Return the items at `span`, those that `keep` refuses left out.
+def read_items(source: ByteSource, span: Span, only: tuple[int, bytes] | None = None) -> list[Item]:
+    """Return the items at `span`; with `only` those that have this value for this tag.
 
     Items hold standard attributes only: group lengths, private and unknown elements say nothing
     in a directory record. Nesting is bounded, since `scan` refused what is deeper.
+    Raises HeaderError, also when the items are too large to be part of a directory.
     """
     items: list[Item] = []
     offset, end, encoding = span
+    room = MAX_ITEMS_BYTES
     while offset < end:
         tag, length = source.tag_at(offset, encoding)
         offset += 8
@@ -56,40 +58,63 @@ def read_items(
         stop = end if length == UNDEFINED_LENGTH else offset + length
         if stop > end:
             raise HeaderError(f"The item at byte {offset - 8} runs over the end of its sequence.")
-        item, offset = _read_item(source, Span(offset, stop, encoding))
-        if keep is None or keep(item):
-            items.append(item)
+        stop, matches = _look_through(source, Span(offset, stop, encoding), only)
+        if matches:
+            room -= stop - offset
+            if room < 0:
+                raise HeaderError(f"A sequence has more than {MAX_ITEMS_BYTES} bytes of items.")
+            items.append(_read_item(source, Span(offset, stop, encoding)))
+        offset = stop
     return items
 
 
-def _read_item(source: ByteSource, span: Span) -> tuple[Item, int]:
-    """Return the item at `span` and the offset after it."""
-    item: Item = []
+def _look_through(
+    source: ByteSource, span: Span, only: tuple[int, bytes] | None
+) -> tuple[int, bool]:
+    """Return where an item ends and whether it has the value that is asked for."""
+    matches = only is None
+    for element, stop in _elements(source, span):
+        if only and element.tag == only[0] and element.length < MAX_VALUE_BYTES:
+            matches = source.bytes_at(element.value, stop).rstrip(b" \0") == only[1]
+        if element.tag in {ITEM_DELIMITATION, SEQUENCE_DELIMITATION}:
+            return stop, matches
+    return span.stop, matches
+
+
+def _elements(source: ByteSource, span: Span) -> Iterator[tuple[Element, int]]:
+    """Yield the elements of an item with the offset after each, up to its delimitation.
+
+    Some writers leave out the item's own delimitation; that of the sequence is then left where
+    it is for whoever reads the sequence.
+    """
     offset, end, encoding = span
     while offset < end:
         element = source.element_at(offset, encoding)
-        if element.tag == ITEM_DELIMITATION:
-            return item, element.value
-        if element.tag == SEQUENCE_DELIMITATION:  # the item's own is left out
-            return item, offset
+        if element.tag in {ITEM_DELIMITATION, SEQUENCE_DELIMITATION}:
+            yield element, element.value if element.tag == ITEM_DELIMITATION else offset
+            return
         if element.length == UNDEFINED_LENGTH:
             stop = end_of_value(source, encoding, element)
         else:
             stop = element.value + element.length
         if stop > end:
             raise HeaderError(f"The element at byte {offset} runs over the end of its item.")
-        node = _node(source, encoding, element, stop)
-        if node is not None:
-            item.append(node)
+        yield element, stop
         offset = stop
-    item.sort(key=lambda node: node[0])
-    return item, offset
+
+
+def _read_item(source: ByteSource, span: Span) -> Item:
+    """Return the elements of the item at `span` in ascending order."""
+    nodes = [
+        _node(source, span.encoding, element, stop) for element, stop in _elements(source, span)
+    ]
+    return sorted((node for node in nodes if node is not None), key=lambda node: node[0])
 
 
 def _node(source: ByteSource, encoding: Encoding, element: Element, stop: int) -> Node | None:
     """Return an element of an item as a node; None for what a record does not need."""
     tag, vr, length, value = element
-    if tag & 0x10000 or not tag & 0xFFFF:  # private, group length
+    if tag & 0x10000 or not tag & 0xFFFF or tag >> 16 == 0xFFFE:  # private, group length, end
         return None
     if vr in {b"", b"UN"}:
         vr = dictionary_vr(tag)

@@ -102,12 +102,14 @@ def same_disc(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return _identity(one) == _identity(other)
 
 
+def instances_of(content: Mapping[str, Any]) -> set[tuple[str, str]]:
+    """Give (SOP Instance UID, SHA-256 of the file) of all instances in a sidecar."""
+    return {(str(i.get("sop_instance_uid")), str(i.get("sha256"))) for i in content["instances"]}
+
+
 def _identity(content: Mapping[str, Any]) -> tuple[Any, ...]:
-    instances = {
-        (str(i.get("sop_instance_uid")), str(i.get("sha256"))) for i in content["instances"]
-    }
     return (
-        instances,
+        instances_of(content),
         content.get("options"),
         content.get("complete"),
         content.get("number"),

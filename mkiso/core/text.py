@@ -10,7 +10,7 @@ import re
 # PS3.3 C.12.1.1.2, tables C.12-2 to C.12-5: the number of the ISO registration, Python's codec.
 # As a first value it is what the text begins in; ISO 2022 IR 87 and the like begin in ASCII.
 _CODECS = {
-    "6": "ascii",
+    "6": "ascii",  # read as Latin-1, since that is what else is found there
     "13": "shift_jis",  # JIS X 0201: half-width katakana
     "58": "gb2312",
     "87": "iso2022_jp",
@@ -83,9 +83,9 @@ def defined_terms(character_set: str) -> tuple[str, ...] | None:
     return tuple(terms)
 
 
-def codec_of(term: str) -> str:
-    """Return Python's codec for a defined term."""
-    return _OTHER_TERMS.get(term) or _CODECS[term.rpartition(" ")[2]]
+def _codec(term: str, *, strict: bool) -> str:
+    codec = _OTHER_TERMS.get(term) or _CODECS[term.rpartition(" ")[2]]
+    return "latin_1" if codec == "ascii" and not strict else codec
 
 
 def decode_terms(value: bytes, terms: tuple[str, ...], vr: bytes = b"LO", *, strict: bool) -> str:
@@ -94,7 +94,7 @@ def decode_terms(value: bytes, terms: tuple[str, ...], vr: bytes = b"LO", *, str
     Raises UnicodeDecodeError when `strict` and a byte means nothing there.
     """
     errors = "strict" if strict else "replace"
-    first = codec_of(terms[0])
+    first = _codec(terms[0], strict=strict)
     if b"\x1b" not in value or terms[0] in {"ISO_IR 192", "GB18030", "GBK"}:
         return value.decode(first, errors)
     delimiters = _PERSON_NAME_DELIMITERS if vr == b"PN" else _DELIMITERS

@@ -24,8 +24,10 @@ _DATE_WITH_DOTS = re.compile(rb"\d{4}\.\d\d\.\d\d").fullmatch  # ACR-NEMA, PS3.5
 
 _matches: dict[bytes, Callable[[bytes], object]] = {
     b"CS": re.compile(rb"[A-Z0-9_ ]{0,16}(\\[A-Z0-9_ ]{0,16})*").fullmatch,
+    # PS3.5 9.1; ISO/IEC 9834-1: the roots are 0, 1 and 2
     b"UI": re.compile(
-        rb"(0|[1-9]\d*)(\.(0|[1-9]\d*))*(\\(0|[1-9]\d*)(\.(0|[1-9]\d*))*)*"
+        rb"(?=[^\\]{1,64}(\\|$))[012](\.(0|[1-9]\d*))+"
+        rb"(\\(?=[^\\]{1,64}(\\|$))[012](\.(0|[1-9]\d*))+)*"
     ).fullmatch,
     b"IS": re.compile(rb" *[+-]?\d{1,11} *(\\ *[+-]?\d{1,11} *)*").fullmatch,
     b"DS": re.compile(
@@ -68,7 +70,7 @@ def nearest(vr: bytes, value: bytes) -> bytes:
     if vr == b"DA" and _DATE_WITH_DOTS(value):
         value = value.replace(b".", b"")
     elif vr == b"TM":
-        value = value.strip().replace(b":", b"")
+        value = value[:64].strip().replace(b":", b"")
         while value and not legal(vr, value):
             value = value[:-1]
     elif vr == b"CS":

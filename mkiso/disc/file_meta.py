@@ -56,7 +56,9 @@ def parse_file_meta(head: bytes) -> FileMeta | None:
         if offset + length > len(head):
             return None
         if vr == b"UI":
-            values[element] = head[offset : offset + length].rstrip(b"\0 ").decode("ascii", "replace")
+            values[element] = (
+                head[offset : offset + length].rstrip(b"\0 ").decode("ascii", "replace")
+            )
         offset += length
     return FileMeta(
         sop_class_uid=values.get(_MEDIA_STORAGE_SOP_CLASS_UID, ""),

@@ -44,30 +44,31 @@ class _Piece(NamedTuple):
 
 def hash_image(
     descriptor: int,
+    size: int,
     files: Mapping[str, Extents],
     structure: ImageStructure | None,
+    *,
     findings: Findings,
     progress: ReportBytes,
 ) -> ImageHashes:
-    """Read the open image once, from the disk and not the page cache, and hash it all.
+    """Read the `size` bytes of the open image once, from the disk and not from memory.
 
     With `structure` no byte is left out: the first bytes must have that hash, and what belongs to
     no file must be zero. Reading, hashing the whole and hashing the files run beside each other.
     """
-    size = os.fstat(descriptor).st_size
     targets = _targets(files)
     pieces = _pieces(files, targets, findings)
     if structure:
         targets[""] = _Target(structure.size_bytes, [], structure.size_bytes)
         pieces.append(_Piece(0, structure.size_bytes, targets[""]))
-        pieces = _with_gaps(sorted(pieces), size)
+        pieces = _with_gaps(sorted(pieces, key=lambda piece: piece[:2]), size)
     whole = hashlib.sha256()
     feeder = _Feeder(pieces, findings)
     os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
     os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_SEQUENTIAL)
     try:
         with ThreadPoolExecutor(2, thread_name_prefix="mkiso-hash") as pool:
-            for offset, block in _blocks(descriptor, pool):
+            for offset, block in _blocks(descriptor, size, pool):
                 hashing = pool.submit(whole.update, block)
                 feeder.feed(offset, block)
                 hashing.result()
@@ -78,14 +79,15 @@ def hash_image(
     return ImageHashes(whole.hexdigest(), _results(targets, structure, findings))
 
 
-def _blocks(descriptor: int, pool: ThreadPoolExecutor) -> Iterator[tuple[int, bytes]]:
-    """Give (offset, bytes) of the whole file, one block being read ahead."""
+def _blocks(descriptor: int, size: int, pool: ThreadPoolExecutor) -> Iterator[tuple[int, bytes]]:
+    """Give (offset, bytes) of the image, one block being read ahead."""
     offset = 0
-    ahead = pool.submit(os.pread, descriptor, BLOCK, 0)
+    ahead = pool.submit(os.pread, descriptor, min(BLOCK, size), 0)
     while block := ahead.result():
-        ahead = pool.submit(os.pread, descriptor, BLOCK, offset + len(block))
+        following = offset + len(block)
+        ahead = pool.submit(os.pread, descriptor, min(BLOCK, size - following), following)
         yield offset, block
-        offset += len(block)
+        offset = following
 
 
 def _targets(files: Mapping[str, Extents]) -> dict[Extents | str, _Target]:

@@ -46,7 +46,7 @@ def read_iso(descriptor: int) -> IsoImage:
         findings.error("iso.no-volume", "This is no ISO 9660 image: it has no primary volume.")
         return IsoImage("", 0, EMPTY, None, None, findings.result())
     declared = primary.volume.volume_sectors * SECTOR
-    _check_size(os.fstat(descriptor).st_size, declared, findings)
+    _check_size(os.lseek(descriptor, 0, os.SEEK_END), declared, findings)
     tree = Tree(primary.files, primary.directories)
     rock = None if primary.rock_skip is None else Tree(primary.rock_files, primary.directories)
     other = Tree(joliet.files, joliet.directories) if joliet else None

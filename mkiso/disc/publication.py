@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import fcntl
 import hashlib
@@ -12,7 +13,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from mkiso.core.sidecar import MAX_SIDECAR_BYTES, decode_sidecar
+from mkiso.core.disc_content import CheckResult
+from mkiso.core.findings import Findings
+from mkiso.core.sidecar import MAX_SIDECAR_BYTES, decode_sidecar, instances_of
 from mkiso.errors import CantCreateError, DiskError, MkisoError
 
 _PIECE = 1024 * 1024
@@ -41,6 +44,23 @@ def existing_disc(image: Path) -> dict[str, Any] | None:
         return found if _sha256(image) == found.get("sha256") else None
     except OSError:
         return None
+
+
+def check_against_sidecar(image: Path, result: CheckResult) -> CheckResult:
+    """Give the result with what the image's sidecar has to say, when there is one."""
+    findings = Findings()
+    try:
+        with sidecar_path(image).open("rb") as file:
+            found = decode_sidecar(file.read(MAX_SIDECAR_BYTES))
+    except OSError:
+        return result
+    if found is None:
+        findings.warning("sidecar.foreign", "The file beside the image is no sidecar of mkiso.")
+    elif found.get("sha256") != result.sha256:
+        findings.error("sidecar.image", "The image is not the one that its sidecar describes.")
+    elif instances_of(found) != {(i.sop_instance_uid, i.sha256) for i in result.instances}:
+        findings.error("sidecar.instances", "The sidecar lists other instances than are there.")
+    return dataclasses.replace(result, findings=result.findings + findings.result())
 
 
 def give_name(part: Path, image: Path, sidecar: bytes, *, mode: int, replace: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,12 +58,15 @@ def _read(
             findings.error("iso.name-twice", f"{upper} is there twice but for the case of letters.")
         places[upper] = extents
     structure = expected.structure if expected else None
-    hashes = hash_image(descriptor, places, structure, findings, progress)
+    size = os.lseek(descriptor, 0, os.SEEK_END)
+    if stat.S_ISBLK(os.fstat(descriptor).st_mode):
+        size = min(size, image.size_bytes)  # a drive counts run-out blocks that nobody can read
+    hashes = hash_image(descriptor, size, places, structure, findings=findings, progress=progress)
     return DiscReading(
         files=hashes.files,
         read_at=_reader(descriptor, places),
         volume_id=image.volume_id,
-        size_bytes=os.fstat(descriptor).st_size,
+        size_bytes=size,
         sha256=hashes.sha256,
     )
 

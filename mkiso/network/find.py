@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 import time
 from collections.abc import Callable
@@ -61,15 +62,15 @@ class FindSession:
     ) -> None:
         """Prepare for `node`; the first `find` connects. `require_running` raises to stop it."""
         self._node = node
-        self._calling_ae_title = calling_ae_title
+        self.calling_ae_title = calling_ae_title
         self._log = log
         self._require_running = require_running
         self._tls = tls
         self._monotonic = monotonic
         self._current: tuple[Association, AcceptedContext] | None = None
         self._answered = False  # this association has answered a C-FIND already
-        #: Whether any C-FIND of this session ever got an answer.
-        self.ever_answered = False
+        #: How many new associations in a row were lost before their first C-FIND was answered.
+        self.lost_at_once = 0
 
     def find(
         self,
@@ -111,8 +112,17 @@ class FindSession:
         parse: Callable[[Attributes], Match | None],
         most_answers: int,
     ) -> FindAnswer[Match]:
+        """Send one query on the association that stands, or on a new one; abort it on any error."""
         try:
             return self._find(identifier, parse, most_answers)
+        except (AssociationLostError, PeerStalledError) as error:
+            at_once = self._current is not None and not self._answered
+            if isinstance(error, AssociationLostError) and at_once:
+                self.lost_at_once += 1
+            else:
+                self.lost_at_once = 0
+            self.abort()
+            raise type(error)(f"C-FIND at {self._node.name}: {error}") from error
         except BaseException:
             self.abort()
             raise
@@ -131,32 +141,35 @@ class FindSession:
             "AffectedSOPClassUID": context.abstract_syntax,
             "Priority": dimse.PRIORITY_MEDIUM,
         }
-        association.send(
-            context.context_id, request, encode_identifier(identifier, context.transfer_syntax)
-        )
+        data = encode_identifier(identifier, context.transfer_syntax)
+        association.send(context.context_id, request, data)
         end = self._monotonic() + _TOTAL_FACTOR * self._node.find_timeout_seconds
         matches: list[Match] = []
         answers = 0
         while True:
             message = self._receive(association, end)
             status = require_status(message, Service.FIND, message_id, self._node)
+            self._answered = True
+            self.lost_at_once = 0
             if meaning_of(Service.FIND, status).outcome is not Outcome.PENDING:
                 break
-            self._answered = self.ever_answered = True
-            if message.data is None:
-                raise ProtocolError(f"{self._node.name} sent a C-FIND match without an identifier.")
             answers += 1
             if answers > most_answers:
-                self._cancel(association, context.context_id, message_id)
+                self._cancel(association, context, message_id)
                 raise LimitError(
                     f"{self._node.name} has more than {most_answers} answers to one query; ask "
                     "for less, or raise --max-instances."
                 )
-            match = parse(decode_answer(message.data, message.context.transfer_syntax))
+            match = self._parse(message, parse)
             if match is not None:
                 matches.append(match)
         self._require_final(status, identifier, answers, len(matches))
         return FindAnswer(tuple(matches), answers - len(matches))
+
+    def _parse(self, message: Message, parse: Callable[[Attributes], Match | None]) -> Match | None:
+        if message.data is None:
+            raise ProtocolError(f"{self._node.name} sent a C-FIND match without an identifier.")
+        return parse(decode_answer(message.data, message.context.transfer_syntax))
 
     def _connected(self) -> tuple[Association, AcceptedContext]:
         """Return the association and its context, established if there is none."""
@@ -165,7 +178,7 @@ class FindSession:
             self._current = associate(
                 self._node,
                 Service.FIND,
-                calling_ae_title=self._calling_ae_title,
+                calling_ae_title=self.calling_ae_title,
                 deadlines=Deadlines(
                     connect_seconds=self._node.connect_timeout_seconds,
                     pdu_seconds=self._node.find_timeout_seconds,
@@ -215,26 +228,21 @@ class FindSession:
             Service.FIND,
             status,
             peer=self._node.name,
-            calling_ae_title=self._calling_ae_title,
+            calling_ae_title=self.calling_ae_title,
         )
         if error is not None:
             raise error
-        self._answered = self.ever_answered = True
 
-    def _cancel(self, association: Association, context_id: int, message_id: int) -> None:
+    def _cancel(self, association: Association, context: AcceptedContext, message_id: int) -> None:
         """Ask the archive to stop answering, and give it a moment to do so (PS3.4 C.4.1.3.2)."""
         end = self._monotonic() + _CANCEL_SECONDS
-        try:
-            association.send(
-                context_id,
-                {"CommandField": dimse.C_CANCEL_RQ, "MessageIDBeingRespondedTo": message_id},
-            )
-            while association.readable(end - self._monotonic()) and self._monotonic() < end:
+        command = {"CommandField": dimse.C_CANCEL_RQ, "MessageIDBeingRespondedTo": message_id}
+        with contextlib.suppress(MkisoError):  # it is aborted next
+            association.send(context.context_id, command)
+            while (rest := end - self._monotonic()) > 0 and association.readable(rest):
                 message = association.receive()
                 if message is None:
                     return
                 status = require_status(message, Service.FIND, message_id, self._node)
                 if meaning_of(Service.FIND, status).outcome is not Outcome.PENDING:
                     return
-        except MkisoError:
-            return

@@ -49,6 +49,7 @@ class Reception:
         self.associations_seen = 0
         self.associations_open = 0
         self.instances_stored = 0  # different ones, handed over to the job
+        self.instances_accepted = 0  # answered with 0000H, also those that were here before
         self.instances_pending = 0  # answered with 0000H, not handed over yet
         self.bytes_received = 0
         self.last_progress = monotonic()  # an instance stored, or another MiB
@@ -93,6 +94,7 @@ class Reception:
     def accepted(self) -> None:
         """Count an instance that is about to be answered with 0000H."""
         with self._changed:
+            self.instances_accepted += 1
             self.instances_pending += 1
 
     def settled(self, *, is_new: bool) -> None:

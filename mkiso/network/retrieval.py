@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -55,8 +56,11 @@ class Retrieval(Protocol):
     def reception(self) -> Reception:
         """What arrived so far."""
 
-    def request(self, request: Request) -> RetrieveOutcome:
-        """Ask once and follow it to its end. Raises what ends the job, and TemporaryError."""
+    def request(self, request: Request, is_complete: Callable[[], bool]) -> RetrieveOutcome:
+        """Ask once and follow it to its end. Raises what ends the job, and TemporaryError.
+
+        `is_complete` tells whether everything that the request is for has arrived.
+        """
 
     def pause(self, seconds: float) -> None:
         """Wait, while late instances may still come."""
@@ -67,18 +71,16 @@ def open_retrieval(
     receiver: Receiver | None,
     job: StorageJob,
     context: Context,
-    is_complete: Callable[[], bool],
     tick: Callable[[], None],
 ) -> Iterator[Retrieval]:
     """Give the way to retrieve for this job: C-MOVE into a bound receiver, C-GET without one.
 
-    `is_complete` tells whether everything that is expected has arrived; `tick` is called while
-    waiting and raises to end it.
+    `tick` is called while waiting and raises to end it.
     """
     if receiver is None:
         yield GetRetrieval(job, context, tick)
         return
-    move = MoveRetrieval(receiver, context, is_complete, tick)
+    move = MoveRetrieval(receiver, context, tick)
     receiver.start(dataclasses.replace(job, move_originator_allowed=move.is_originator))
     yield move
 
@@ -86,18 +88,11 @@ def open_retrieval(
 class MoveRetrieval:
     """Requests by C-MOVE into our own receiver."""
 
-    def __init__(
-        self,
-        receiver: Receiver,
-        context: Context,
-        is_complete: Callable[[], bool],
-        tick: Callable[[], None],
-    ) -> None:
+    def __init__(self, receiver: Receiver, context: Context, tick: Callable[[], None]) -> None:
         """Use a bound receiver."""
         self.reception = receiver.reception
         self._receiver = receiver
         self._context = context
-        self._complete = is_complete
         self._tick = tick
         self._waiting = waiting_times(context)
         self._message_ids = itertools.cycle(range(1, 65536))
@@ -115,16 +110,16 @@ class MoveRetrieval:
     def pause(self, seconds: float) -> None:
         """Wait, while late instances may still come."""
         end = self._context.monotonic() + seconds
-        while self._context.monotonic() < end and not self._complete():
+        while (remaining := end - self._context.monotonic()) > 0:
             self._tick()
-            self.reception.wait_until(self._is_over, 10 * _TICK_SECONDS)
+            time.sleep(min(remaining, 10 * _TICK_SECONDS))
 
-    def request(self, request: Request) -> RetrieveOutcome:
+    def request(self, request: Request, is_complete: Callable[[], bool]) -> RetrieveOutcome:
         """Ask once and follow it to its end. Raises for faults that end the job, not for gaps."""
         job = self._context.job
         message_id = next(self._message_ids)
         self._used_message_ids.add(message_id)
-        stored_before = self._arrived()
+        accepted_before = self.reception.instances_accepted
         began = self._context.monotonic()
         move = start_move(
             job.archive,
@@ -139,7 +134,7 @@ class MoveRetrieval:
         )
         try:
             outcome = self._until_final(move, began)
-            self._until_silent(outcome, stored_before)
+            self._until_silent(outcome, accepted_before, is_complete)
         except BaseException:
             self._give_up(move)
             raise
@@ -158,24 +153,32 @@ class MoveRetrieval:
                 outcome = move.wait(_CANCEL_SECONDS)
                 return outcome or RetrieveOutcome(None, error=self._stalled())
 
-    def _until_silent(self, outcome: RetrieveOutcome, stored_before: int) -> None:
+    def _until_silent(
+        self, outcome: RetrieveOutcome, accepted_before: int, is_complete: Callable[[], bool]
+    ) -> None:
         """After the final response, wait for what may still come."""
-        patience = self._patience(outcome, stored_before)
+        patience: float | None = None
         began = self._context.monotonic()
         while True:
             self._tick()
             idle = self._idle_seconds(began)
-            if self._complete():
-                if self.reception.is_quiet or idle > _CLOSING_SECONDS:
+            is_quiet = self.reception.is_quiet
+            if is_complete():
+                if is_quiet or idle > _CLOSING_SECONDS:
                     return
-            elif not self.reception.is_quiet:
+            elif not is_quiet:
                 if idle > self._stall_seconds():
                     return
-            elif idle >= patience:
-                return
-            self.reception.wait_until(self._is_over, _TICK_SECONDS)
+            else:
+                if patience is None:
+                    patience = self._patience(outcome, accepted_before)
+                if idle >= patience:
+                    return
+            self.reception.wait_until(
+                lambda: self.reception.is_quiet and is_complete(), _TICK_SECONDS
+            )
 
-    def _patience(self, outcome: RetrieveOutcome, stored_before: int) -> float:
+    def _patience(self, outcome: RetrieveOutcome, accepted_before: int) -> float:
         """Return how long to wait, with no association open, for instances that did not come.
 
         An archive that claims more than arrived may send later (Orthanc with SynchronousCMove off,
@@ -188,30 +191,22 @@ class MoveRetrieval:
         if kind not in (Outcome.SUCCESS, Outcome.WARNING):
             return 0.0
         claimed = (outcome.counts.completed or 0) + (outcome.counts.warning or 0)
-        if claimed > self._arrived() - stored_before:
+        if claimed > self.reception.instances_accepted - accepted_before:
             return self._stall_seconds()
-        if kind is Outcome.WARNING or self._quiet_was_waited or self._complete():
+        if kind is Outcome.WARNING or self._quiet_was_waited:
             return 0.0
         self._quiet_was_waited = True
         return self._waiting.quiet
 
     def _stall_seconds(self) -> float:
         """Return the time that is due: longer before the very first instance."""
-        if self._arrived():
+        if self.reception.instances_accepted:
             return self._waiting.stall
         return self._waiting.first_instance
 
     def _idle_seconds(self, began: float) -> float:
         """Return the seconds since something arrived, or since `began`."""
         return self._context.monotonic() - max(began, self.reception.last_progress)
-
-    def _arrived(self) -> int:
-        """Return how many instances are in the job folder."""
-        return self.reception.instances_stored + self.reception.instances_pending
-
-    def _is_over(self) -> bool:
-        """Whether everything came and nobody is sending any more."""
-        return self.reception.is_quiet and self._complete()
 
     def _give_up(self, move: Move) -> None:
         """End a C-MOVE that nobody wants any more: cancel, and abort when that is not heard."""

@@ -140,29 +140,23 @@ class StoreSession:
             return UNRECOGNIZED_OPERATION, "not a C-STORE"
         originator = command.get("MoveOriginatorApplicationEntityTitle")
         message_id = command.get("MoveOriginatorMessageID")
-        uids = command.get("AffectedSOPClassUID", ""), command.get("AffectedSOPInstanceUID", "")
-        checks: tuple[tuple[bool, int, str], ...] = (
-            (self._job is None, NOT_ASKED_FOR, "no active job"),
-            (
-                self._job is not None
-                and not self._job.move_originator_allowed(originator, message_id),
-                NOT_ASKED_FOR,
-                "of another C-MOVE",
-            ),
-            (
-                isinstance(self._reception.failure, MkisoError),
-                OUT_OF_RESOURCES,
-                "the job has failed already",
-            ),
-            (context.abstract_syntax == VERIFICATION, SOP_CLASS_NOT_SUPPORTED, "no storage class"),
-            (not all(map(is_uid, uids)), CANNOT_UNDERSTAND, "not a UID in the command"),
-            (
-                command["CommandDataSetType"] == dimse.NO_DATA_SET,
-                CANNOT_UNDERSTAND,
-                "no data set",
-            ),
-        )
-        return next(((status, reason) for hit, status, reason in checks if hit), None)
+        if self._job is None:
+            return NOT_ASKED_FOR, "no active job"
+        if not self._job.move_originator_allowed(originator, message_id):
+            return NOT_ASKED_FOR, "of another C-MOVE"
+        if isinstance(self._reception.failure, MkisoError):
+            return OUT_OF_RESOURCES, "the job has failed already"
+        if context.abstract_syntax == VERIFICATION:
+            return SOP_CLASS_NOT_SUPPORTED, "no storage class"
+        return self._malformed(command)
+
+    def _malformed(self, command: Command) -> tuple[int, str] | None:
+        for keyword in ("AffectedSOPClassUID", "AffectedSOPInstanceUID"):
+            if not is_uid(command.get(keyword, "")):
+                return CANNOT_UNDERSTAND, "no UID in the command"
+        if command["CommandDataSetType"] == dimse.NO_DATA_SET:
+            return CANNOT_UNDERSTAND, "no data set"
+        return None
 
     def begin(self, context: AcceptedContext, command: Command) -> InstanceSink | None:
         """Open the sink of an object."""

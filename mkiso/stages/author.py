@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -70,8 +69,8 @@ def _file_set(
     number, of = place_in_job
     placed = place(group.instances)
     name = _name(group, given, number if of > 1 else 0)
-    complete = not given.retrieved.missing
-    directory = file_in_memory("DICOMDIR", build_dicomdir(name, placed))
+    complete = not given.retrieved.missing_count and given.found.count_verified
+    directory = file_in_memory("DICOMDIR", build_dicomdir(name, placed, warn=context.warn))
     page = describe_disc(
         placed,
         volume_id=name,
@@ -88,7 +87,6 @@ def _file_set(
     )
     instances = tuple(_instance_file(item) for item in placed)
     checksums = checksum_file((*heads, *instances))
-    _warn_of_filled_keys(placed, context)
     return FileSet(
         file_set_id=name,
         volume_id=name,
@@ -132,13 +130,3 @@ def _missing_by_group(
     for instance in missing:
         gaps[owner.get(instance.study_instance_uid, 0)].append(instance)
     return [tuple(gap) for gap in gaps]
-
-
-def _warn_of_filled_keys(placed: Sequence[FileSetInstance], context: Context) -> None:
-    """Say which keys DICOMDIR has that the instances lack, and for how many of them."""
-    counts = Counter(key for item in placed for key in item.instance.header.filled)
-    for keyword, count in sorted(counts.items()):
-        context.warn(
-            f"{keyword} is missing or not usable in {count} of {len(placed)} instances; a value "
-            "was made up in DICOMDIR only, the instances are unchanged."
-        )

@@ -68,7 +68,7 @@ def run(
     """
     retrieve = _Retrieve(given, context, folder, listeners)
     job = retrieve.storage_job()
-    with open_retrieval(receiver, job, context, retrieve.is_complete, retrieve.tick) as retrieval:
+    with open_retrieval(receiver, job, context, retrieve.tick) as retrieval:
         retrieve.watch(retrieval.reception)
         for _ in range(_MOST_FINDS):
             retrieve.fetch(retrieval)
@@ -132,12 +132,6 @@ class _Retrieve:
         return True
 
     # --- what the retrieval asks while it waits, in the job's thread
-
-    def is_complete(self) -> bool:
-        """Whether everything that is listed is here."""
-        if self._counted:
-            return self.gap().missing_count == 0
-        return not self._outstanding
 
     def tick(self) -> None:
         """Raise when the job has to end; say how far it is."""
@@ -268,11 +262,25 @@ class _Retrieve:
     def _request(self, retrieval: Retrieval, request: Request) -> RetrieveOutcome:
         """Send one request; that it could not be sent is its outcome."""
         try:
-            self._last = retrieval.request(request)
+            self._last = retrieval.request(request, self._completion_of(request))
         except TemporaryError as error:
             self.tick()  # the job's own deadline is no outcome
             self._last = RetrieveOutcome(None, error=error)
         return self._last
+
+    def _completion_of(self, request: Request) -> Callable[[], bool]:
+        """Return what tells whether everything that a request is for is here."""
+        if self._counted:
+            return lambda: self.gap().missing_count == 0
+        wanted = set(request.sop_instance_uids) or {
+            instance.sop_instance_uid
+            for study in self.found.studies
+            if study.study_instance_uid == request.study_instance_uid
+            for series in study.series
+            if request.series_instance_uid in ("", series.series_instance_uid)
+            for instance in series.instances
+        }
+        return lambda: self._outstanding.isdisjoint(wanted)
 
     # --- the end
 

@@ -16,15 +16,15 @@ from mkiso.disc.image import write_image
 
 def run(
     file_set: FileSet,
+    part: Path,
     context: Context,
     *,
-    work_folder: Path,
     clock: Callable[[], float] = time.time,
     environment: Mapping[str, str] = os.environ,
 ) -> Image:
-    """Write the image of `file_set` into `work_folder`, which is on the output's file system.
+    """Write the image of `file_set` to the new file `part`, on the file system of the output.
 
-    The file is called `disc1.part` and the like: no `*.iso` that nobody verified ever exists.
+    `part` must not be called `*.iso`: what has such a name was verified.
     Raises DiskError, VerifyError (a source file has changed), and what stops the job.
     """
 
@@ -35,7 +35,7 @@ def run(
     context.require_time()
     image = write_image(
         file_set,
-        work_folder / f"disc{file_set.number}.part",
+        part,
         source_date_epoch=source_date_epoch(environment),
         progress=progress,
         clock=clock,

@@ -13,6 +13,7 @@ import hashlib
 import itertools
 import os
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,7 +35,8 @@ _DIRECT_BYTES = 64 * 1024
 _HASH_BYTES = 256 * 1024
 #: Hashed at a time while an object still arrives: its end must not wait long for it.
 _CATCH_UP_BYTES = 16 << 20
-#: How often a long object is checked against the free space.
+#: How often the free space is looked at: by time, and within a long object by its size.
+_SPACE_CHECK_SECONDS = 0.5
 _SPACE_CHECK_BYTES = 64 << 20
 
 
@@ -56,19 +58,22 @@ class InstanceStore:
         self.conflicts: list[str] = []  # SOP Instance UIDs that came with two contents
         self._header_reader = header_reader
         self._minimum_free_bytes = minimum_free_bytes
-        self._max_instance_bytes = max_instance_bytes
+        self.max_instance_bytes = max_instance_bytes
         self._free_bytes = free_bytes or _free_bytes
         self._numbers = itertools.count(1)
         self._levels: LevelCache = {}
         self._hashes: dict[str, str] = {}
         self._buffer = bytearray(_HASH_BYTES)
         self._hashing = threading.Lock()
+        self._next_look = 0.0  # on the monotonic clock
 
     def begin(
         self, sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str
     ) -> InstanceWriter:
         """Open a new instance. Raises OSError; ENOSPC also when too little would stay free."""
-        self.require_room(0)
+        if time.monotonic() >= self._next_look:
+            self._next_look = time.monotonic() + _SPACE_CHECK_SECONDS
+            self.require_room(0)
         uids = (sop_class_uid, sop_instance_uid, transfer_syntax_uid)
         return InstanceWriter(self, f"{next(self._numbers):08d}", uids)
 
@@ -92,9 +97,9 @@ class InstanceStore:
 
     def require_room(self, size_bytes: int) -> None:
         """Raise OSError (ENOSPC) when too little is free, LimitError for an object too large."""
-        if size_bytes > self._max_instance_bytes:
+        if size_bytes > self.max_instance_bytes:
             raise LimitError(
-                f"An instance is larger than {self._max_instance_bytes >> 20} MiB; "
+                f"An instance is larger than {self.max_instance_bytes >> 20} MiB; "
                 "it cannot go on a disc."
             )
         if self._minimum_free_bytes and self._free_bytes(self.folder) < self._minimum_free_bytes:
@@ -138,7 +143,7 @@ class InstanceWriter:
         self._stage = bytearray(encode_file_meta(*uids))
         self._offset = len(self._stage)  # of the data set in the file
         self._written = 0  # bytes in the file
-        self._next_check = _SPACE_CHECK_BYTES
+        self._next_check = min(_SPACE_CHECK_BYTES, store.max_instance_bytes)
         self._head = bytearray()
         self._parsed: ParsedHeader | None = None
         self._digest = hashlib.sha256()
@@ -148,7 +153,7 @@ class InstanceWriter:
         self._descriptor = os.open(self._path, flags, 0o600)
 
     def write(self, fragment: memoryview) -> None:
-        """Take the next bytes of the data set. Raises OSError, LimitError for too large an object."""
+        """Take the next bytes of the data set. Raises OSError, LimitError for an object too large."""
         if len(self._head) < _HEAD_BYTES:
             self._head += fragment[: _HEAD_BYTES - len(self._head)]
         if len(fragment) >= _DIRECT_BYTES:

@@ -152,3 +152,12 @@ def test_legacy_lines_are_those_of_dcmqr():
         "Received 1 matching entries in 0.250 s",
         "Retrieved 5 objects (warning: 0, failed: 0) in 1.500s",
     ]
+
+
+def test_the_schema_is_in_the_wheel():
+    wheel = pytest.importorskip("hatchling.builders.wheel", reason="hatchling is not installed")
+    project = Path(mkiso.core.__file__).parents[2]
+    if not (project / "pyproject.toml").is_file():
+        pytest.skip("not a checkout")
+    included = wheel.WheelBuilder(str(project)).recurse_included_files()
+    assert "mkiso/core/report_schema.json" in {each.distribution_path for each in included}

@@ -19,6 +19,7 @@ from mkiso.cli.options import (
     verbose_option,
 )
 from mkiso.cli.session import Session, load_config
+from mkiso.cli.streams import text_argument
 from mkiso.core.findings import NOTE, Finding
 from mkiso.core.report import Report
 
@@ -62,7 +63,7 @@ def command(session: Session, /, **given: Any) -> Report:
 
     accession = given.pop("test_move")
     if accession is not None:
-        accession = require_accession_number(request.text_argument(accession))
+        accession = require_accession_number(text_argument(accession))
     file, path = load_config(given["config"])
     job, _ = request.resolve_settings(request.command_line(given), file, os.environ)
     log = session.output.say if given["verbose"] else _silent

@@ -1,4 +1,4 @@
-"""`mkiso echo`: are these nodes there, and do they know us?"""
+"""`mkiso echo`: whether nodes are there and know us."""
 
 from __future__ import annotations
 

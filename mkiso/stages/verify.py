@@ -1,0 +1,61 @@
+"""verify: a written image is read back from the disk and compared with what was planned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from mkiso.core.context import Context, Progress
+from mkiso.core.disc_content import CheckResult, Image, VerifiedImage, expected_content
+from mkiso.core.findings import WARNING
+from mkiso.core.model import FileSet
+from mkiso.disc.publication import check_against_sidecar
+from mkiso.disc.read_back import check_folder, check_image
+from mkiso.errors import DataError, VerifyError
+
+#: Findings in the words of an exception; the rest is in the log.
+MAX_DETAILS = 50
+
+
+def run(image: Image, file_set: FileSet, context: Context) -> VerifiedImage:
+    """Read the image back and give it as verified, when it is exactly `file_set`.
+
+    Raises VerifyError with the findings as details: such an image never gets a name.
+    """
+
+    def progress(done: int, total: int) -> None:
+        context.require_time()
+        context.progress(Progress("verify", done, total, size_bytes=done))
+
+    context.require_time()
+    result = check_image(image.part, expected_content(file_set, image), progress)
+    for finding in result.findings:
+        context.log(f"verify: {finding}")
+        if finding.severity == WARNING:
+            context.warn(finding.message)
+    if not result.passed:
+        raise VerifyError(
+            f"The image read back from the disk has {len(result.errors)} faults and is not "
+            "published; check the disk and run the job again.",
+            details=tuple(str(finding) for finding in result.errors[:MAX_DETAILS]),
+        )
+    context.log(f"verified: {len(result.files)} files, {len(result.instances)} instances")
+    return VerifiedImage(image.part, result.size_bytes, result.sha256, result)
+
+
+def check_path(path: Path, progress: Callable[[Progress], None] | None = None) -> CheckResult:
+    """Judge an image, or a mounted or extracted disc, without knowing what was planned.
+
+    An image with a sidecar beside it is compared with that, too. Raises DataError when there is
+    nothing at `path` that could be a disc.
+    """
+
+    def report(done: int, total: int) -> None:
+        if progress:
+            progress(Progress("verify", done, total, size_bytes=done))
+
+    if path.is_dir():
+        return check_folder(path, progress=report)
+    if not path.exists():
+        raise DataError(f"There is nothing at {path}; give an image or the folder of a disc.")
+    return check_against_sidecar(path, check_image(path, progress=report))
