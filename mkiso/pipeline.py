@@ -35,7 +35,7 @@ from mkiso.errors import (
 )
 from mkiso.network.port_lock import PortLock
 from mkiso.network.receiver import Receiver
-from mkiso.stages import author, find, publish, retrieve, verify, write
+from mkiso.stages import author, find, forward, publish, retrieve, verify, write
 from mkiso.storage.job_log import JobLog
 from mkiso.storage.ledger import Ledger
 from mkiso.storage.state_folder import find_state_folder, log_path, remove_old, write_report
@@ -165,7 +165,7 @@ def _make(context: Context, known: _Knowledge, ledger: Ledger) -> None:
         context.say(f"{'Exists already' if disc.existed else 'Made'}: {disc.path}")
     if job.forward:
         with _timed("forward", known):
-            known.forwarded = ()
+            known.forwarded = forward.run(tuple(known.discs), context, ledger=ledger)
     if _is_incomplete(acquired):
         raise _incomplete(acquired, published=True)
     failed = [node.node for node in known.forwarded if node.failed]

@@ -3,7 +3,6 @@
 import hashlib
 import struct
 import warnings
-
 from pathlib import Path
 
 import pydicom

@@ -118,13 +118,25 @@ def retrieve_conditions(identifier: Identifier) -> list[Condition]:
     return conditions
 
 
+def _is_at(attribute: Attribute, level: Level) -> bool:
+    """Return whether a query at a level looks at an attribute.
+
+    Those of higher levels count, too; but not what is counted: 20,000 times the same count of
+    20,000 instances took 12 seconds. The Study Root has the patient's counts at its STUDY level.
+    """
+    counted = attribute in COMPUTED and attribute.vr not in _MATCHED_COMPUTED_VRS
+    if not counted:
+        return attribute.level <= level
+    return level is attribute.level or (attribute.level, level) == (Level.PATIENT, Level.STUDY)
+
+
 class Find:
     """A C-FIND: looks up, tests and encodes the answers one by one."""
 
     def __init__(self, identifier: Identifier, ae_title: str) -> None:
         """Prepare the tests; keys below the level asked for are left out."""
         level = identifier.level
-        asked = [(a, text) for a, text in identifier.keys if a.level <= level]
+        asked = [(a, text) for a, text in identifier.keys if _is_at(a, level)]
         tags = {a.tag for a, _ in asked}
         # the unique keys lead to what was found, asked for or not
         lowest = min(level, Level.STUDY)

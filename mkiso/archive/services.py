@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Mapping
 
 from mkiso.archive import operation as status
@@ -64,7 +65,11 @@ class Services:
                 message = association.receive(_IDLE_SECONDS, sink_for)
                 if message is None:
                     return
-                self._answer(Operation(association, message, self._require_running), incoming)
+                operation = Operation(association, message, self._require_running)
+                try:
+                    self._answer(operation, incoming)
+                except sqlite3.Error:  # the index: its disk is full or gone
+                    operation.respond(status.UNABLE_TO_PROCESS)
         finally:
             for unfinished in incoming:
                 unfinished.discard()

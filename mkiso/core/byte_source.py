@@ -85,14 +85,14 @@ class Element(NamedTuple):
 class ByteSource:
     """The bytes of one data set: its head in memory, what lies beyond by `read_at`."""
 
-    __slots__ = ("_read_at", "base", "elements", "head", "size", "window")
+    __slots__ = ("_allowed", "_read_at", "base", "head", "size", "window")
 
     def __init__(self, head: bytes, read_at: Callable[[int, int], bytes], size: int) -> None:
         """Take the first bytes, `read_at(offset, length)` for the others, and the size in bytes."""
         self.head = self.window = head if isinstance(head, bytes) else bytes(head)
         self.base = 0
         self.size = size
-        self.elements = 0
+        self._allowed = MAX_ELEMENTS
         self._read_at = read_at
 
     def move_to(self, offset: int) -> tuple[bytes, int]:
@@ -131,9 +131,13 @@ class ByteSource:
 
     def count(self) -> None:
         """Count one more element; raises HeaderError when there are too many of them."""
-        self.elements += 1
-        if self.elements > MAX_ELEMENTS:
-            raise HeaderError(f"The data set has more than {MAX_ELEMENTS} elements.")
+        self._allowed -= 1
+        if self._allowed < 0:
+            raise HeaderError("The data set has too many elements.")
+
+    def allow(self, elements: int) -> None:
+        """Allow so many elements from here on: sequences are walked once a level to be read."""
+        self._allowed = elements
 
     def tag_at(self, offset: int, encoding: Encoding) -> tuple[int, int]:
         """Return tag and 32-bit length of the item or delimitation at `offset`."""

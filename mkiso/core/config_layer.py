@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import functools
+import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, get_args
@@ -11,6 +13,7 @@ from typing import Any, TypeVar, get_args
 import msgspec
 from msgspec import Struct
 
+from mkiso.core.accessions import printable
 from mkiso.core.addresses import (
     is_address,
     parse_node,
@@ -115,6 +118,13 @@ def _host(text: str) -> str:
     return require_host(f"[{text}]" if ":" in text else text, text, ConfigError)
 
 
+def _sender(text: str) -> str:
+    """Let a network (10.1.0.0/16) pass besides addresses and host names."""
+    with contextlib.suppress(ValueError):
+        return str(ipaddress.ip_network(text, strict=False)) if "/" in text else _host(text)
+    raise ConfigError(f"{printable(text)} is not a network; write one such as 10.1.0.0/16.")
+
+
 def _node_reference(text: str) -> str:
     return parse_node(text, ConfigError).name if is_address(text) else text.strip()
 
@@ -140,7 +150,7 @@ _CHECKS: Mapping[str, Callable[[str], Any]] = {
     "send_as": _ae_title,
     "host": _host,
     "bind": lambda text: _host(text) if text else text,
-    "send_from": _host,
+    "send_from": _sender,
     "forward": _node_reference,
     "image_mode": _octal_mode,
 }

@@ -52,7 +52,7 @@ SYNTAXES = (*_PLAIN_SYNTAXES, *_COMPRESSED_SYNTAXES, *_LAST_SYNTAXES)
 
 _ROOT = "1.2.840.10008.5.1.4.1.1."
 
-#: Storage classes that a series of a modality holds, PS3.4 Table B.5-1, after 1.2.840.10008.5.1.4.1.1.
+#: Storage classes in series of a modality, PS3.4 Table B.5-1; the root is left out.
 CLASSES_OF_MODALITY: dict[str, tuple[str, ...]] = {
     "ANN": ("91.1",),
     "AU": ("9.4.1", "9.4.2"),
@@ -101,11 +101,11 @@ CLASSES_OF_MODALITY: dict[str, tuple[str, ...]] = {
 #: These occur under every modality: captures, key objects, presentation states, raw data.
 _EVERYWHERE = ("7", "7.2", "7.3", "7.4", "88.59", "11.1", "66")
 
-#: Classes without pixels, which no syntax compresses; what a class begins with, after the root.
+#: Classes without pixels, which no syntax compresses: what their UIDs begin with after the root.
 _WITHOUT_PIXELS = (
-    ("88.", "11.", "9.", "104.", "78.", "79.", "80.", "131", "67", "68.", "91.", "200.", "201.")
-    + ("66.1", "66.2", "66.3", "66.5", "66.6")
-    + tuple(f"481.{number}" for number in (3, 4, 5, 6, 7, 8, 9))
+    *("88.", "11.", "9.", "104.", "78.", "79.", "80.", "131.", "67.", "68.", "91.", "200.", "201."),
+    *("66.1.", "66.2.", "66.3.", "66.5.", "66.6."),
+    *("481.3.", "481.4.", "481.5.", "481.6.", "481.7.", "481.8.", "481.9."),
 )
 
 
@@ -142,6 +142,4 @@ def _classes_of(modalities: Sequence[str]) -> list[str]:
 def _may_have_pixels(sop_class_uid: str) -> bool:
     """Return whether compressed pixels are possible; private and unknown classes may have them."""
     end = sop_class_uid.removeprefix(_ROOT)
-    return end == sop_class_uid or not f"{end}.".startswith(
-        tuple(f"{start.removesuffix('.')}." for start in _WITHOUT_PIXELS)
-    )
+    return end == sop_class_uid or not f"{end}.".startswith(_WITHOUT_PIXELS)

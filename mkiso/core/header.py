@@ -21,7 +21,7 @@ from mkiso.core.elements import scan
 from mkiso.core.record_defaults import STAND_INS, dates_filled
 from mkiso.core.record_keys import INSTANCE_KEYS, PATIENT_KEYS, SERIES_KEYS, STUDY_KEYS, Key
 from mkiso.core.record_types import ROOT_TYPES, record_type
-from mkiso.core.sequences import BINARY_VRS, Item, read_items
+from mkiso.core.sequences import BINARY_VRS, MAX_ITEMS_ELEMENTS, Item, read_items
 from mkiso.core.value_rules import legal
 
 __all__ = ["HeaderError", "InstanceHeader", "Level", "LevelCache", "ParsedHeader", "read_header"]
@@ -90,6 +90,8 @@ _SEQUENCES = frozenset(
     {key.tag for key in _ALL_KEYS if key.vr == b"SQ"} | {keys.VERIFYING_OBSERVER_SEQUENCE}
 )
 _BINARY = frozenset(key.tag for key in _ALL_KEYS if key.vr in BINARY_VRS)
+# Space and NUL by the standard, line ends by writers that fill forms from files.
+_PADDING = b" \0\r\n\t"
 # PS3.3 F.5.25: a record has all and only the content items that modify the title.
 _MODIFIERS = (keys.RELATIONSHIP_TYPE, b"HAS CONCEPT MOD")
 
@@ -117,7 +119,7 @@ def read_header(
     source = ByteSource(head, read_at, size_bytes)
     encoding = _ENCODINGS.get(transfer_syntax_uid, EXPLICIT_LITTLE)
     found, spans = scan(source, encoding, _VALUES, _SEQUENCES)
-    values = {tag: raw if tag in _BINARY else raw.rstrip(b" \0") for tag, raw in found.items()}
+    values = {tag: raw if tag in _BINARY else raw.rstrip(_PADDING) for tag, raw in found.items()}
     sop_class_uid = _uid(values, keys.SOP_CLASS_UID)
     kind = record_type(sop_class_uid, has_pixels=keys.ROWS in values)
     in_study = kind not in ROOT_TYPES
@@ -192,8 +194,11 @@ def _items(
 
     What only spoils a directory record is no reason to refuse the instance.
     """
+    if span is None:
+        return []
+    source.allow(MAX_ITEMS_ELEMENTS)
     try:
-        return read_items(source, span, only) if span else []
+        return read_items(source, span, only)
     except HeaderError:
         return []
 

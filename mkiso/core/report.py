@@ -18,6 +18,8 @@ from mkiso.errors import MkisoError
 SCHEMA = 1
 #: Commands whose result is an answer in words, not a file.
 _ANSWERS = ("verify", "echo", "doctor")
+#: The end of a finding's id that stands for a question nobody asked.
+NOT_TESTED = ".not-tested"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,7 @@ def failure_report(error: MkisoError, **known: Any) -> Report:
 
 def result_lines(report: Report) -> list[str]:
     """Return the result for stdout: of each disc its path first, on a line of its own."""
-    lines = [str(finding) for finding in report.findings]
+    lines = [_finding_line(finding, report.command) for finding in report.findings]
     if report.command in _ANSWERS and not report.code:
         lines.append(report.message)
     for disc in report.discs:
@@ -169,6 +171,14 @@ def legacy_lines(report: Report) -> list[str]:
 def in_megabytes(size_bytes: int) -> str:
     """Return a size as people say it: `123.4 MB`, a megabyte being 1,000,000 bytes."""
     return f"{size_bytes / 1e6:,.1f} MB"
+
+
+def _finding_line(finding: Finding, command: str) -> str:
+    """Return a finding of a judge as it is, an answer of echo and doctor with `ok` before it."""
+    if command == "verify":
+        return str(finding)
+    words = {"note": "not tested" if finding.id.endswith(NOT_TESTED) else "ok"}
+    return f"{words.get(finding.severity, finding.severity) + ':':<12}{finding.message}"
 
 
 def _plain(value: Any) -> Any:

@@ -10,6 +10,9 @@ from mkiso.core.disc_content import FileOnDisc
 #: (path, offset, length) -> at most that many bytes of the file
 ReadAt = Callable[[str, int, int], bytes]
 
+#: (path, size in bytes, how to read it) of a file that has just been read and hashed
+LookAt = Callable[[str, int, ReadAt], None]
+
 #: bytes done, bytes in all
 ReportBytes = Callable[[int, int], None]
 

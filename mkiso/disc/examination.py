@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from mkiso.core.disc_check import DIRECTORY, looks_executable
 from mkiso.core.findings import Findings
 from mkiso.core.header import HeaderError, Level, LevelCache, ParsedHeader, read_header
 from mkiso.core.identity import PatientIdentity, difference, patient_identity
 from mkiso.core.record_types import ROOT_TYPES
-from mkiso.disc.disc_reading import DiscReading
+from mkiso.disc.disc_reading import ReadAt
 from mkiso.disc.file_meta import MAX_META_BYTES, FileMeta, is_dicom, parse_file_meta
 
 #: Read of every file at first: file meta and what of a data set most headers need.
@@ -36,64 +36,68 @@ class ExaminedInstance:
     series: Level
 
 
-@dataclass(slots=True)
 class Examination:
-    """All DICOM files of a disc by path. Directories of DICOM files are not among them."""
+    """Takes one file after the other; faults become findings."""
 
-    instances: dict[str, ExaminedInstance] = field(default_factory=dict)
-    levels: LevelCache = field(default_factory=dict)
-    patients: dict[tuple[int, str], PatientIdentity] = field(default_factory=dict)
+    def __init__(self, findings: Findings) -> None:
+        """Begin with no file."""
+        self.instances: dict[str, ExaminedInstance] = {}  # by path; DICOMDIR is none
+        self._findings = findings
+        self._levels: LevelCache = {}
+        self._patients: dict[tuple[int, str], PatientIdentity] = {}
 
-
-def examine(reading: DiscReading, findings: Findings) -> Examination:
-    """Read the beginning of every file; faults become findings."""
-    examination = Examination()
-    for path in reading.files:
+    def look_at(self, path: str, size_bytes: int, read_at: ReadAt) -> None:
+        """Read the beginning of a file."""
         if path == DIRECTORY:
-            continue
+            return
         try:
-            head = reading.read_at(path, 0, HEAD_BYTES)
+            head = read_at(path, 0, HEAD_BYTES)
+            if is_dicom(head):
+                self._take_instance(path, size_bytes, head, read_at)
+            elif looks_executable(head):
+                self._findings.warning("disc.executable", f"{path} is a program or a script.")
         except OSError as error:
-            findings.error("disc.unreadable", f"{path} cannot be read: {error.strerror}.")
-            continue
-        if is_dicom(head):
-            _examine_instance(path, head, reading, examination, findings)
-        elif looks_executable(head):
-            findings.warning("disc.executable", f"{path} is a program or a script.")
-    _check_one_patient(examination, findings)
-    return examination
+            self._findings.error("disc.unreadable", f"{path} cannot be read: {error.strerror}.")
 
-
-def _examine_instance(
-    path: str, head: bytes, reading: DiscReading, examination: Examination, findings: Findings
-) -> None:
-    meta = parse_file_meta(head)
-    if meta is None and len(head) == HEAD_BYTES:
-        head = reading.read_at(path, 0, HEAD_BYTES + MAX_META_BYTES)
+    def _take_instance(self, path: str, size_bytes: int, head: bytes, read_at: ReadAt) -> None:
         meta = parse_file_meta(head)
-    if meta is None:
-        findings.error("file.meta", f"The file meta information of {path} cannot be read.")
-        return
-    _check_preamble(path, meta.preamble, findings)
-    start, size = meta.size_bytes, reading.files[path].size_bytes
+        if meta is None and len(head) == HEAD_BYTES:
+            head = read_at(path, 0, HEAD_BYTES + MAX_META_BYTES)
+            meta = parse_file_meta(head)
+        if meta is None:
+            self._findings.error("file.meta", f"The file meta of {path} cannot be read.")
+            return
+        _check_preamble(path, meta.preamble, self._findings)
+        start = meta.size_bytes
+        try:
+            parsed = read_header(
+                head[start:],
+                lambda offset, length: read_at(path, start + offset, length),
+                size_bytes - start,
+                meta.transfer_syntax_uid,
+                self._levels,
+            )
+        except HeaderError as error:
+            self._findings.error(
+                "file.data-set", f"The data set of {path} cannot be read: {error.message}"
+            )
+            return
+        _check_uids(path, meta, parsed, self._findings)
+        self.instances[path] = _examined(meta, parsed)
+        header = parsed.header
+        key = (id(header.patient), header.character_set)
+        if header.record_type not in ROOT_TYPES and key not in self._patients:
+            self._patients[key] = patient_identity(header)
 
-    def read_at(offset: int, length: int) -> bytes:
-        return reading.read_at(path, start + offset, length)
-
-    try:
-        parsed = read_header(
-            head[start:], read_at, size - start, meta.transfer_syntax_uid, examination.levels
-        )
-    except (HeaderError, OSError) as error:
-        reason = error.message if isinstance(error, HeaderError) else error.strerror
-        findings.error("file.data-set", f"The data set of {path} cannot be read: {reason}")
-        return
-    _check_uids(path, meta, parsed, findings)
-    examination.instances[path] = _examined(meta, parsed)
-    header = parsed.header
-    key = (id(header.patient), header.character_set)
-    if header.record_type not in ROOT_TYPES and key not in examination.patients:
-        examination.patients[key] = patient_identity(header)
+    def check_one_patient(self) -> None:
+        """Check that all objects may be one patient's."""
+        identities = list(dict.fromkeys(self._patients.values()))
+        for identity in identities[1:]:
+            found = difference(identities[0], identity, same_study=True)
+            if found:
+                severity = self._findings.warning if found.overrulable else self._findings.error
+                what = "patient-differs" if found.overrulable else "several-patients"
+                severity(f"disc.{what}", f"There are objects of another {found.what}.")
 
 
 def _examined(meta: FileMeta, parsed: ParsedHeader) -> ExaminedInstance:
@@ -131,14 +135,3 @@ def _check_preamble(path: str, preamble: bytes, findings: Findings) -> None:
         findings.note("file.preamble-tiff", f"{path} is a TIFF file as well.")
     else:
         findings.warning("file.preamble", f"The preamble of {path} is not empty.")
-
-
-def _check_one_patient(examination: Examination, findings: Findings) -> None:
-    """Check that all objects may be one patient's."""
-    identities = list(dict.fromkeys(examination.patients.values()))
-    for identity in identities[1:]:
-        found = difference(identities[0], identity, same_study=True)
-        if found and not found.overrulable:
-            findings.error("disc.several-patients", f"There are objects of another {found.what}.")
-        elif found:
-            findings.warning("disc.patient-differs", f"There are objects of another {found.what}.")

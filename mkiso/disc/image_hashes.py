@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from mkiso.core.disc_content import FileOnDisc, ImageStructure
@@ -16,6 +16,8 @@ from mkiso.disc.iso_tree import Extents
 
 #: Bytes read at once; two blocks are in memory.
 BLOCK = 4 * 1024 * 1024
+
+_EMPTY = hashlib.sha256().hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,19 @@ class _Target:
     size_bytes: int
     paths: list[str]
     remaining: int
-    hasher: Any = field(default_factory=hashlib.sha256)
+    hasher: Any = None  # while some of it has been read
+    sha256: str = ""  # when all of it has been read
+
+    def take(self, piece: memoryview) -> bool:
+        """Hash the next bytes; say whether they were the last."""
+        if self.hasher is None:
+            self.hasher = hashlib.sha256()
+        self.hasher.update(piece)
+        self.remaining -= len(piece)
+        if self.remaining:
+            return False
+        self.sha256, self.hasher = self.hasher.hexdigest(), None
+        return True
 
 
 class _Piece(NamedTuple):
@@ -50,11 +64,13 @@ def hash_image(
     *,
     findings: Findings,
     progress: ReportBytes,
+    finished: Callable[[str], None],
 ) -> ImageHashes:
     """Read the `size` bytes of the open image once, from the disk and not from memory.
 
     With `structure` no byte is left out: the first bytes must have that hash, and what belongs to
-    no file must be zero. Reading, hashing the whole and hashing the files run beside each other.
+    no file must be zero. `finished` is called with the path of every file that has been read,
+    while the next ones are read and hashed: reading, both hashes and that run side by side.
     """
     targets = _targets(files)
     pieces = _pieces(files, targets, findings)
@@ -62,21 +78,27 @@ def hash_image(
         targets[""] = _Target(structure.size_bytes, [], structure.size_bytes)
         pieces.append(_Piece(0, structure.size_bytes, targets[""]))
         pieces = _with_gaps(sorted(pieces, key=lambda piece: piece[:2]), size)
-    whole = hashlib.sha256()
     feeder = _Feeder(pieces, findings)
+    image_hash = hashlib.sha256()
     os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
     os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_SEQUENTIAL)
+    read: list[str] = []  # in the block before, but not looked into
     try:
-        with ThreadPoolExecutor(2, thread_name_prefix="mkiso-hash") as pool:
+        with ThreadPoolExecutor(3, thread_name_prefix="mkiso-hash") as pool:
             for offset, block in _blocks(descriptor, size, pool):
-                hashing = pool.submit(whole.update, block)
-                feeder.feed(offset, block)
+                hashing = pool.submit(image_hash.update, block)
+                feeding = pool.submit(feeder.feed, offset, block)
+                for path in read:
+                    finished(path)
+                read = feeding.result()
                 hashing.result()
                 progress(offset + len(block), size)
     except OSError as error:
         findings.error("image.unreadable", f"The image cannot be read: {error.strerror}.")
         return ImageHashes("", {})
-    return ImageHashes(whole.hexdigest(), _results(targets, structure, findings))
+    for path in read:
+        finished(path)
+    return ImageHashes(image_hash.hexdigest(), _results(targets, structure, findings))
 
 
 def _blocks(descriptor: int, size: int, pool: ThreadPoolExecutor) -> Iterator[tuple[int, bytes]]:
@@ -143,26 +165,28 @@ class _Feeder:
         self._next = 0
         self._findings = findings
 
-    def feed(self, offset: int, block: bytes) -> None:
-        """Take one block; blocks come in order."""
+    def feed(self, offset: int, block: bytes) -> list[str]:
+        """Take one block, which come in order; give the paths of the files that are whole now."""
         end = offset + len(block)
         view = memoryview(block)
+        finished: list[str] = []
         while self._next < len(self._pieces):
             piece = self._pieces[self._next]
             if piece.start >= end:
-                return
+                break
             start, stop = max(piece.start, offset) - offset, min(piece.stop, end) - offset
             if piece.target is not None:
-                piece.target.hasher.update(view[start:stop])
-                piece.target.remaining -= stop - start
+                if piece.target.take(view[start:stop]):
+                    finished += piece.target.paths
             elif block.count(0, start, stop) != stop - start:
                 self._findings.error(
                     "image.gap-not-empty",
                     f"Bytes at {offset + start} that belong to no file are set.",
                 )
             if piece.stop > end:
-                return
+                break
             self._next += 1
+        return finished
 
 
 def _results(
@@ -170,7 +194,7 @@ def _results(
 ) -> dict[str, FileOnDisc]:
     found: dict[str, FileOnDisc] = {}
     for key, target in targets.items():
-        sha256 = target.hasher.hexdigest()
+        sha256 = target.sha256 if target.size_bytes else _EMPTY
         if target.remaining:
             for path in target.paths or ["The beginning of the image"]:
                 findings.error("image.cut-off", f"{path} is not whole: the image ends before.")

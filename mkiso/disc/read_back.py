@@ -22,7 +22,7 @@ from mkiso.disc.agreement import check_levels, check_references
 from mkiso.disc.dicomdir_reader import parse_dicomdir
 from mkiso.disc.dicomdir_rules import check_directory
 from mkiso.disc.disc_reading import DiscReading, ReportBytes, silent
-from mkiso.disc.examination import ExaminedInstance, examine
+from mkiso.disc.examination import Examination, ExaminedInstance
 from mkiso.disc.read_folder import open_folder
 from mkiso.disc.read_image import open_image
 
@@ -36,8 +36,9 @@ def check_image(
 ) -> CheckResult:
     """Judge the image at `path`. Faults are findings, never exceptions; `progress` gets bytes."""
     findings = Findings()
-    with open_image(path, expected, findings, progress) as reading:
-        return _judge(reading, expected, findings)
+    files = Examination(findings)
+    with open_image(path, expected, findings, progress, files.look_at) as reading:
+        return _judge(reading, files, expected, findings)
 
 
 def check_folder(
@@ -45,19 +46,26 @@ def check_folder(
 ) -> CheckResult:
     """Judge a mounted or extracted disc below `folder`, as `check_image` does."""
     findings = Findings()
-    with open_folder(folder, findings, progress) as reading:
-        return _judge(reading, expected, findings)
+    files = Examination(findings)
+    with open_folder(folder, findings, progress, files.look_at) as reading:
+        return _judge(reading, files, expected, findings)
 
 
 def _judge(
-    reading: DiscReading, expected: ExpectedContent | None, findings: Findings
+    reading: DiscReading,
+    examination: Examination,
+    expected: ExpectedContent | None,
+    findings: Findings,
 ) -> CheckResult:
     if expected:
         _check_plan(reading, expected, findings)
     check_names(reading.files, findings)
     checksums = _content(reading, CHECKSUMS, MAX_CHECKSUMS_BYTES, findings)
     check_checksums(checksums, reading.files, findings)
-    instances = examine(reading, findings).instances
+    examination.check_one_patient()
+    instances = {  # an image that became unreadable in the middle has files that are not counted
+        path: found for path, found in examination.instances.items() if path in reading.files
+    }
     _check_directory(reading, instances, findings)
     if expected:
         uids = [instance.sop_instance_uid for instance in instances.values()]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mkiso.core.disc_content import FileOnDisc
 from mkiso.core.findings import Findings
-from mkiso.disc.disc_reading import DiscReading, ReportBytes
+from mkiso.disc.disc_reading import DiscReading, LookAt, ReportBytes
 
 MAX_FILES = 300_000
 MAX_DEPTH = 16
@@ -20,7 +20,9 @@ _PIECE = 1024 * 1024
 
 
 @contextmanager
-def open_folder(folder: Path, findings: Findings, progress: ReportBytes) -> Iterator[DiscReading]:
+def open_folder(
+    folder: Path, findings: Findings, progress: ReportBytes, look_at: LookAt
+) -> Iterator[DiscReading]:
     """Hash the files below `folder` and give what is there.
 
     A mounted disc may show its names in lower case or with the version `;1`: the paths given are
@@ -35,16 +37,6 @@ def open_folder(folder: Path, findings: Findings, progress: ReportBytes) -> Iter
         altered += path != real.relative_to(folder).as_posix()
     if altered:
         findings.note("disc.names-altered", f"{altered} names are not as on the disc: ;1 or case.")
-    sizes = {path: real.lstat().st_size for path, real in found.items()}
-    total, done = sum(sizes.values()), 0
-    files: dict[str, FileOnDisc] = {}
-    for path, real in found.items():
-        try:
-            files[path] = _hashed(path, real)
-        except OSError as error:
-            findings.error("disc.unreadable", f"{path} cannot be read: {error.strerror}.")
-        done += sizes[path]
-        progress(min(done, total), total)
 
     def read_at(path: str, offset: int, length: int) -> bytes:
         descriptor = _open(found[path])
@@ -53,6 +45,18 @@ def open_folder(folder: Path, findings: Findings, progress: ReportBytes) -> Iter
         finally:
             os.close(descriptor)
 
+    sizes = {path: real.lstat().st_size for path, real in found.items()}
+    total, done = sum(sizes.values()), 0
+    files: dict[str, FileOnDisc] = {}
+    for path, real in found.items():
+        try:
+            files[path] = _hashed(path, real)
+        except OSError as error:
+            findings.error("disc.unreadable", f"{path} cannot be read: {error.strerror}.")
+        else:
+            look_at(path, files[path].size_bytes, read_at)
+        done += sizes[path]
+        progress(min(done, total), total)
     yield DiscReading(files, read_at)
 
 

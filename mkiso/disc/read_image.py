@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mkiso.core.disc_content import ExpectedContent
 from mkiso.core.findings import Findings
-from mkiso.disc.disc_reading import DiscReading, ReportBytes
+from mkiso.disc.disc_reading import DiscReading, LookAt, ReportBytes
 from mkiso.disc.image_hashes import hash_image
 from mkiso.disc.iso_reader import read_iso
 from mkiso.disc.iso_tree import Extents
@@ -22,6 +22,7 @@ def open_image(
     expected: ExpectedContent | None,
     findings: Findings,
     progress: ReportBytes,
+    look_at: LookAt,
 ) -> Iterator[DiscReading]:
     """Read the image at `path` and give what is in it, while the file stays open."""
     try:
@@ -31,7 +32,7 @@ def open_image(
         yield DiscReading()
         return
     try:
-        yield _read(descriptor, expected, findings, progress)
+        yield _read(descriptor, expected, findings, progress, look_at)
     finally:
         os.close(descriptor)
 
@@ -41,6 +42,7 @@ def _read(
     expected: ExpectedContent | None,
     findings: Findings,
     progress: ReportBytes,
+    look_at: LookAt,
 ) -> DiscReading:
     os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)  # the disk is read, not memory
     try:
@@ -57,18 +59,23 @@ def _read(
         if upper in places:
             findings.error("iso.name-twice", f"{upper} is there twice but for the case of letters.")
         places[upper] = extents
-    structure = expected.structure if expected else None
     size = os.lseek(descriptor, 0, os.SEEK_END)
     if stat.S_ISBLK(os.fstat(descriptor).st_mode):
         size = min(size, image.size_bytes)  # a drive counts run-out blocks that nobody can read
-    hashes = hash_image(descriptor, size, places, structure, findings=findings, progress=progress)
-    return DiscReading(
-        files=hashes.files,
-        read_at=_reader(descriptor, places),
-        volume_id=image.volume_id,
-        size_bytes=size,
-        sha256=hashes.sha256,
+    volume_id = image.volume_id
+    del image  # its trees are as large as what follows
+    read_at = _reader(descriptor, places)
+    sizes = {path: sum(length for _, length in extents) for path, extents in places.items()}
+    hashes = hash_image(
+        descriptor,
+        size,
+        places,
+        expected.structure if expected else None,
+        findings=findings,
+        progress=progress,
+        finished=lambda path: look_at(path, sizes[path], read_at),
     )
+    return DiscReading(hashes.files, read_at, volume_id, size, hashes.sha256)
 
 
 def _reader(descriptor: int, places: dict[str, Extents]) -> Callable[[str, int, int], bytes]:

@@ -116,7 +116,8 @@ class Association:
 
     def readable(self, timeout_seconds: float) -> bool:
         """Wait until the peer sent something (or is gone); `receive` then has something to do."""
-        return not self._open or self._reader.has_unread or self._wire.readable(timeout_seconds)
+        with self._receiving:  # so that nobody frees the file handle meanwhile
+            return not self._open or self._reader.has_unread or self._wire.readable(timeout_seconds)
 
     def receive(
         self, idle_seconds: float | None = None, sink_for: SinkFor | None = None
@@ -231,7 +232,7 @@ class Association:
         if not self._open:
             raise AssociationLostError("The association has ended.")
 
-    def __enter__(self) -> Association:
+    def __enter__(self) -> Association:  # noqa: PYI034 - typing.Self came with Python 3.11
         """Give the association itself."""
         return self
 

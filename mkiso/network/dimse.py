@@ -1,5 +1,6 @@
-"""DIMSE command sets: dictionaries to bytes and back (PS3.7 Annex E, always Implicit VR Little Endian).
+"""DIMSE command sets: dictionaries to bytes and back (PS3.7 Annex E).
 
+They are always in Implicit VR Little Endian (PS3.7 6.3.1).
 Hand-coded with struct: a general data set encoder took longer for one command than the socket takes
 for a whole CT slice.
 """

@@ -28,7 +28,6 @@ from mkiso.network.upper_layer import (
     ABORT_UNEXPECTED_PDU,
     MAXIMUM_ASSOCIATE_LENGTH,
     MAXIMUM_LENGTH,
-    PDU_HEADER,
     REJECT_APPLICATION_CONTEXT,
     REJECT_LOCAL_LIMIT,
     REJECT_PROTOCOL_VERSION,
@@ -115,7 +114,7 @@ class Listener:
         self._thread.start()
 
     def stop(self, grace_seconds: float = 2.0) -> bool:
-        """Stop accepting, free the port, abort what is left; False if a thread outlived the grace."""
+        """Stop accepting, free the port, abort what is left; False: a thread outlived the grace."""
         self._stopping = True
         with contextlib.suppress(OSError):
             self._waker.send(b"x")
@@ -142,7 +141,7 @@ class Listener:
     # --- the accepting thread
 
     def _accept_all(self) -> None:
-        self._socket.setblocking(False)
+        self._socket.settimeout(0)
         poller = select.poll()
         poller.register(self._socket, select.POLLIN)
         poller.register(self._wake, select.POLLIN)

@@ -98,7 +98,7 @@ class MessageWriter:
 
 
 def fragment_bytes(peer_maximum_length: int) -> int:
-    """Return the bytes of a message in each P-DATA-TF; 0 is "no limit", and under 7 no byte fits."""
+    """Return the bytes of a message that go in a P-DATA-TF; 0 is "no limit", under 7 none fit."""
     if peer_maximum_length <= PDV_HEADER.size:
         peer_maximum_length = OWN_MAXIMUM_SENT
     return min(peer_maximum_length, OWN_MAXIMUM_SENT) - PDV_HEADER.size

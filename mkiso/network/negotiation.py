@@ -1,8 +1,8 @@
 """A-ASSOCIATE PDUs: written with pynetdicom's PDU classes, read by a walker of our own.
 
-pynetdicom (3.0.4) is not given what comes from the wire: it gives the association up for one unknown
-sub-item or one UID of 65 characters, warns on stderr for a private UID with a leading zero, and takes
-60 ms for 128 contexts with 30 syntaxes.
+pynetdicom (3.0.4) is not given what comes from the wire: it gives the association up for one
+unknown sub-item or one UID of 65 characters, warns on stderr for a private UID with a leading zero,
+and takes 60 ms for 128 contexts with 30 syntaxes.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class AssociateAccept:
 
 @functools.cache
 def _pdus() -> tuple[ModuleType, ModuleType]:
-    """Import pynetdicom (a third of a second) when the first association needs it, and silence it."""
+    """Import pynetdicom (a third of a second) when an association needs it, and silence it."""
     from pynetdicom import _config, pdu, pdu_items  # noqa: PLC0415 - costs start-up time
 
     _config.LOG_HANDLER_LEVEL = "none"
@@ -122,7 +122,7 @@ def encode_request(
 def encode_accept(
     request: AssociateRequest, decisions: Sequence[ContextDecision], maximum_length: int
 ) -> bytes:
-    """Return the A-ASSOCIATE-AC to `request`, with a role item for each class that asked for one."""
+    """Return the A-ASSOCIATE-AC to `request`; a role item for each class that asked for one."""
     pdu, items = _pdus()
     accept = pdu.A_ASSOCIATE_AC()
     accept.reserved_aet = _ascii(request.called_ae_title)

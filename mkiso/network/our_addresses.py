@@ -6,8 +6,17 @@ import contextlib
 import ipaddress
 import socket
 
+from mkiso.core.job import Node, ReceiverAddress
+
 #: Documentation addresses (RFC 5737, RFC 3849): the route to anywhere; nothing is sent there.
 _ANYWHERE = ("192.0.2.1", "2001:db8::1")
+
+
+def receiver_addresses(receiver: ReceiverAddress, archive: Node) -> tuple[str, ...]:
+    """Return the addresses where `archive` may reach our receiver, the likeliest first."""
+    if receiver.bind not in ("", "0.0.0.0", "::"):
+        return (receiver.bind,)
+    return addresses_towards(archive.host, archive.port)
 
 
 def addresses_towards(host: str, port: int) -> tuple[str, ...]:

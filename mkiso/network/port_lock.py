@@ -1,7 +1,8 @@
-"""The lock on a receiver's port, shared by all users of the machine and freed by the kernel.
+"""The receiver's port as a lock that all users of the machine share.
 
-An abstract Unix socket (Linux) has no file and no owner, so a run by another user sees it, too, and
-it is gone with the process, SIGKILL included. Elsewhere a lock file in the temporary folder.
+On Linux an abstract Unix socket: it has no file, no owner and no permissions, and the kernel frees
+it with the process, however that ends. Elsewhere flock on a file in the system's folder for
+temporary files, which the kernel frees likewise.
 """
 
 from __future__ import annotations
@@ -12,111 +13,116 @@ import fcntl
 import os
 import socket
 import sys
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
+from types import TracebackType
 
-from mkiso.errors import PermissionDeniedError, TemporaryError
+from mkiso.errors import ConfigError, TemporaryError
 
-_POLL_SECONDS = 0.25
-
-
-def _say_nothing(_sentence: str) -> None:
-    """Nobody wants to know that we wait."""
-
-
-def _always_running() -> None:
-    """Nobody stops the wait."""
+_POLL_SECONDS = 0.2
+_FALLBACK_FOLDER = "/tmp"  # noqa: S108 - shared by all users, whatever their TMPDIR says
 
 
 class PortLock:
-    """The right to receive on one port of this machine."""
+    """The lock of one port. One object, one holder; not for several threads at once."""
 
-    def __init__(self, port: int) -> None:
-        """Plan the lock for `port`; nothing is held yet."""
-        self.port = port
+    def __init__(self, port: int, *, abstract: bool = sys.platform == "linux") -> None:
+        """Plan the lock of `port`; nothing is taken before `acquire`."""
+        self._port = port
+        self._abstract = abstract
         self._socket: socket.socket | None = None
-        self._file = -1
+        self._descriptor = -1
 
     def acquire(
         self,
         wait_seconds: float,
-        say: Callable[[str], None] = _say_nothing,
+        *,
+        say: Callable[[str], None] = lambda _sentence: None,
+        require_running: Callable[[], None] = lambda: None,
         monotonic: Callable[[], float] = time.monotonic,
-        require_running: Callable[[], None] = _always_running,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Take the lock, waiting for another run at most that long; `say` is told once.
+        """Take the lock, waiting up to `wait_seconds`; says once that it waits.
 
-        Raises TemporaryError when it is still held then, and what `require_running` raises.
+        Raises TemporaryError when another run still has it then, and what `require_running` raises.
         """
-        end = monotonic() + wait_seconds
+        deadline = monotonic() + wait_seconds
         said = False
         while not self._try():
-            remaining = end - monotonic()
+            remaining = deadline - monotonic()
             if remaining <= 0:
                 raise TemporaryError(
-                    f"Port {self.port} is in use by another run of mkiso; try again later, or "
-                    "wait longer with --lock-wait."
+                    f"Another run of mkiso has been receiving on port {self._port} for "
+                    f"{wait_seconds:g} s; try again later, or wait longer with --lock-wait."
                 )
             if not said:
                 say(
-                    f"Another run of mkiso receives on port {self.port}; waiting for it, at most "
-                    f"{wait_seconds:g} s."
+                    f"Another run of mkiso is receiving on port {self._port}; "
+                    f"waiting for it, {wait_seconds:g} s at most."
                 )
                 said = True
             require_running()
-            time.sleep(min(_POLL_SECONDS, remaining))
+            sleep(min(_POLL_SECONDS, remaining))
 
     def release(self) -> None:
-        """Free the lock; any number of times."""
+        """Free the lock; harmless when it is not held."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
 
     def __enter__(self) -> PortLock:  # noqa: PYI034 - typing.Self came with Python 3.11
-        """Take the lock without waiting."""
-        self.acquire(0.0)
+        """Give the lock itself; `acquire` takes it."""
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """Free it."""
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Release."""
         self.release()
 
     def _try(self) -> bool:
-        return self._try_socket() if sys.platform == "linux" else self._try_file()
+        if self._socket is not None or self._descriptor >= 0:
+            raise ValueError(f"the lock of port {self._port} is held already")
+        return self._try_socket() if self._abstract else self._try_file()
 
     def _try_socket(self) -> bool:
-        """Bind the abstract name; whoever has it bound holds the lock."""
-        lock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         try:
-            lock.bind(f"\0mkiso-port-{self.port}")
+            sock.bind(f"\0mkiso-port-{self._port}")
         except OSError as error:
-            lock.close()
+            sock.close()
             if error.errno == errno.EADDRINUSE:
                 return False
-            raise
-        self._socket = lock
+            raise ConfigError(
+                f"The lock of port {self._port} cannot be made: {error.strerror}."
+            ) from error
+        self._socket = sock
         return True
 
     def _try_file(self) -> bool:
-        """Lock a file that every user can open."""
-        path = Path(tempfile.gettempdir(), f"mkiso-port-{self.port}.lock")
+        path = f"{_FALLBACK_FOLDER}/mkiso-port-{self._port}.lock"
+        flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
-            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+            try:  # without O_CREAT, which some kernels refuse for another user's file in /tmp
+                descriptor = os.open(path, flags)
+            except FileNotFoundError:
+                descriptor = os.open(path, flags | os.O_CREAT, 0o666)
         except OSError as error:
-            raise PermissionDeniedError(
-                f"The lock file {path} cannot be opened ({error.strerror}); remove it."
+            raise ConfigError(
+                f"The lock file {path} cannot be opened: {error.strerror}; remove it."
             ) from error
-        with contextlib.suppress(OSError):
-            os.fchmod(file, 0o666)  # whatever the umask says
+        with contextlib.suppress(OSError):  # another user's file is open to all already
+            os.fchmod(descriptor, 0o666)
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            os.close(file)
+            os.close(descriptor)
             return False
-        self._file = file
+        self._descriptor = descriptor
         return True

@@ -138,7 +138,7 @@ class Receiver:
             rejection = REJECT_CALLED_AE_TITLE
         elif job is None or not job.calling_ae_title_allowed(calling):
             rejection = REJECT_CALLING_AE_TITLE
-        if rejection is not None:
+        if rejection is not None:  # noqa: SIM102 - the recording is no condition
             if self.reception.turn_away(ForeignAttempt(ip, calling, called)):
                 self._log(f"An association of {calling!r} at {ip} with {called!r} was rejected")
         return rejection

@@ -11,18 +11,20 @@ import contextlib
 import dataclasses
 import itertools
 import time
-from collections.abc import Callable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 from mkiso.core.context import Context
 from mkiso.core.dimse_status import Outcome, Service, meaning_of
 from mkiso.core.retrieval_plan import Request
 from mkiso.errors import MkisoError, TemporaryError
-from mkiso.network.get_retrieval import GetRetrieval
-from mkiso.network.move import Move, start_move
+from mkiso.network.background import Background
+from mkiso.network.get import start_get
+from mkiso.network.move import start_move
 from mkiso.network.receiver import Receiver, StorageJob
 from mkiso.network.reception import Reception
+from mkiso.network.retrieve_operation import RetrieveOperation
 from mkiso.network.sub_operations import RetrieveOutcome
 
 #: How soon the end of a C-MOVE and of its associations is noticed.
@@ -30,40 +32,16 @@ _TICK_SECONDS = 0.01
 #: How long the sub-operations' associations may stay open after all is said and stored.
 _CLOSING_SECONDS = 2.0
 #: How long an archive has to answer our C-CANCEL before its association is aborted.
-_CANCEL_SECONDS = 5.0
+_CANCEL_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """The times of DESIGN's waiting rule, in seconds."""
+class _Waiting:
+    """The waiting times of a job, in seconds."""
 
     stall: float
     first_instance: float
     quiet: float
-
-
-def waiting_times(context: Context) -> Waiting:
-    """Return the job's waiting times; a node's own stall time goes before the job's."""
-    job = context.job
-    stall = job.archive.stall_timeout_seconds or job.stall_timeout_seconds
-    return Waiting(stall, max(stall, job.first_instance_timeout_seconds), job.quiet_period_seconds)
-
-
-class Retrieval(Protocol):
-    """A way to get instances: C-MOVE or C-GET."""
-
-    @property
-    def reception(self) -> Reception:
-        """What arrived so far."""
-
-    def request(self, request: Request, is_complete: Callable[[], bool]) -> RetrieveOutcome:
-        """Ask once and follow it to its end. Raises what ends the job, and TemporaryError.
-
-        `is_complete` tells whether everything that the request is for has arrived.
-        """
-
-    def pause(self, seconds: float) -> None:
-        """Wait, while late instances may still come."""
 
 
 @contextlib.contextmanager
@@ -72,40 +50,65 @@ def open_retrieval(
     job: StorageJob,
     context: Context,
     tick: Callable[[], None],
+    modalities: Iterable[str] = (),
 ) -> Iterator[Retrieval]:
     """Give the way to retrieve for this job: C-MOVE into a bound receiver, C-GET without one.
 
-    `tick` is called while waiting and raises to end it.
+    `tick` is called while waiting and raises to end it. `modalities` tell C-GET which classes to
+    offer where the archive names none.
     """
-    if receiver is None:
-        yield GetRetrieval(job, context, tick)
+    if receiver is not None:
+        move = _MoveRetrieval(receiver, context, tick)
+        receiver.start(dataclasses.replace(job, move_originator_allowed=move.is_originator))
+        yield move
+        receiver.stop()  # nothing more is taken, and what was taken is in the books
         return
-    move = MoveRetrieval(receiver, context, tick)
-    receiver.start(dataclasses.replace(job, move_originator_allowed=move.is_originator))
-    yield move
+    reception = Reception(monotonic=context.monotonic)
+    background = Background(reception.fail)
+    try:
+        yield _GetRetrieval(
+            job, reception, background, context=context, tick=tick, modalities=tuple(modalities)
+        )
+    finally:
+        background.stop(_CLOSING_SECONDS)
 
 
-class MoveRetrieval:
-    """Requests by C-MOVE into our own receiver."""
+class Retrieval(ABC):
+    """A way to get instances: C-MOVE or C-GET."""
 
-    def __init__(self, receiver: Receiver, context: Context, tick: Callable[[], None]) -> None:
-        """Use a bound receiver."""
-        self.reception = receiver.reception
-        self._receiver = receiver
+    def __init__(self, reception: Reception, context: Context, tick: Callable[[], None]) -> None:
+        """Count what arrives by `reception`."""
+        self.reception = reception
         self._context = context
         self._tick = tick
-        self._waiting = waiting_times(context)
-        self._message_ids = itertools.cycle(range(1, 65536))
         self._quiet_was_waited = False
-        self._used_message_ids: set[int] = set()
+        job = context.job
+        stall = job.archive.stall_timeout_seconds or job.stall_timeout_seconds
+        self._waiting = _Waiting(
+            stall, max(stall, job.first_instance_timeout_seconds), job.quiet_period_seconds
+        )
 
-    def is_originator(self, ae_title: str | None, message_id: int | None) -> bool:
-        """Whether a C-STORE belongs to a C-MOVE of ours, as far as it says (PS3.7 9.1.1.1)."""
-        job = self._context.job
-        ours = (job.receiver.ae_title, job.archive.calling_ae_title or job.receiver.ae_title)
-        if ae_title is not None and ae_title.strip() and ae_title.strip() not in ours:
-            return False
-        return message_id is None or message_id in self._used_message_ids
+    @abstractmethod
+    def _start(self, request: Request) -> RetrieveOperation:
+        """Send a request."""
+
+    def request(self, request: Request, is_complete: Callable[[], bool]) -> RetrieveOutcome:
+        """Ask once and follow it to its end. Raises for faults that end the job, not for gaps.
+
+        `is_complete` tells whether everything that the request is for has arrived.
+        """
+        accepted_before = self.reception.instances_accepted
+        began = self._context.monotonic()
+        operation = self._start(request)
+        try:
+            outcome = self._until_final(operation, began)
+            self._until_silent(outcome, accepted_before, is_complete)
+        except BaseException:
+            operation.cancel()
+            if operation.wait(_CANCEL_SECONDS) is None:
+                operation.abort()
+            raise
+        return outcome
 
     def pause(self, seconds: float) -> None:
         """Wait, while late instances may still come."""
@@ -114,43 +117,17 @@ class MoveRetrieval:
             self._tick()
             time.sleep(min(remaining, 10 * _TICK_SECONDS))
 
-    def request(self, request: Request, is_complete: Callable[[], bool]) -> RetrieveOutcome:
-        """Ask once and follow it to its end. Raises for faults that end the job, not for gaps."""
-        job = self._context.job
-        message_id = next(self._message_ids)
-        self._used_message_ids.add(message_id)
-        accepted_before = self.reception.instances_accepted
-        began = self._context.monotonic()
-        move = start_move(
-            job.archive,
-            request,
-            calling_ae_title=job.archive.calling_ae_title or job.receiver.ae_title,
-            destination_ae_title=job.receiver.ae_title,
-            message_id=message_id,
-            deadline=self._context.deadline,
-            log=self._context.log,
-            destination=f"{job.receiver.ae_title}, port {self._receiver.port}",
-            monotonic=self._context.monotonic,
-        )
-        try:
-            outcome = self._until_final(move, began)
-            self._until_silent(outcome, accepted_before, is_complete)
-        except BaseException:
-            self._give_up(move)
-            raise
-        return outcome
-
-    def _until_final(self, move: Move, began: float) -> RetrieveOutcome:
+    def _until_final(self, operation: RetrieveOperation, began: float) -> RetrieveOutcome:
         """Wait for the final response; abort when nothing arrives for the time that is due."""
         while True:
-            outcome = move.wait(_TICK_SECONDS)
+            outcome = operation.wait(_TICK_SECONDS)
             if outcome is not None:
                 return outcome
             self._tick()
             if self._idle_seconds(began) > self._stall_seconds():
-                self._context.log(f"C-MOVE: no instance for {self._stall_seconds():g} s, aborted")
-                move.abort()
-                outcome = move.wait(_CANCEL_SECONDS)
+                self._context.log(f"no instance for {self._stall_seconds():g} s, aborted")
+                operation.abort()
+                outcome = operation.wait(_CANCEL_SECONDS)
                 return outcome or RetrieveOutcome(None, error=self._stalled())
 
     def _until_silent(
@@ -208,15 +185,77 @@ class MoveRetrieval:
         """Return the seconds since something arrived, or since `began`."""
         return self._context.monotonic() - max(began, self.reception.last_progress)
 
-    def _give_up(self, move: Move) -> None:
-        """End a C-MOVE that nobody wants any more: cancel, and abort when that is not heard."""
-        move.cancel()
-        if move.wait(_CANCEL_SECONDS) is None:
-            move.abort()
-
     def _stalled(self) -> MkisoError:
         """Return the failure that a silent archive is."""
         return TemporaryError(
             f"{self._context.job.archive.name} sent nothing for {self._stall_seconds():g} s; "
             "try again later, or allow more with --stall-timeout."
+        )
+
+
+class _MoveRetrieval(Retrieval):
+    """Requests by C-MOVE into our own receiver."""
+
+    def __init__(self, receiver: Receiver, context: Context, tick: Callable[[], None]) -> None:
+        super().__init__(receiver.reception, context, tick)
+        self._receiver = receiver
+        self._message_ids = itertools.cycle(range(1, 65536))
+        self._used_message_ids: set[int] = set()
+
+    def is_originator(self, ae_title: str | None, message_id: int | None) -> bool:
+        """Whether a C-STORE belongs to a C-MOVE of ours, as far as it says (PS3.7 9.1.1.1)."""
+        job = self._context.job
+        ours = (job.receiver.ae_title, job.archive.calling_ae_title or job.receiver.ae_title)
+        if ae_title is not None and ae_title.strip() and ae_title.strip() not in ours:
+            return False
+        return message_id is None or message_id in self._used_message_ids
+
+    def _start(self, request: Request) -> RetrieveOperation:
+        job = self._context.job
+        message_id = next(self._message_ids)
+        self._used_message_ids.add(message_id)
+        return start_move(
+            job.archive,
+            request,
+            calling_ae_title=job.archive.calling_ae_title or job.receiver.ae_title,
+            destination_ae_title=job.receiver.ae_title,
+            message_id=message_id,
+            deadline=self._context.deadline,
+            log=self._context.log,
+            destination=f"{job.receiver.ae_title}, port {self._receiver.port}",
+            monotonic=self._context.monotonic,
+        )
+
+
+class _GetRetrieval(Retrieval):
+    """Requests by C-GET: the instances come over the association that asks."""
+
+    def __init__(
+        self,
+        job: StorageJob,
+        reception: Reception,
+        background: Background,
+        *,
+        context: Context,
+        tick: Callable[[], None],
+        modalities: tuple[str, ...],
+    ) -> None:
+        super().__init__(reception, context, tick)
+        self._storage_job = job
+        self._background = background
+        self._modalities = modalities
+
+    def _start(self, request: Request) -> RetrieveOperation:
+        job = self._context.job
+        return start_get(
+            job.archive,
+            request,
+            calling_ae_title=job.archive.calling_ae_title or job.receiver.ae_title,
+            job=self._storage_job,
+            reception=self.reception,
+            background=self._background,
+            deadline=self._context.deadline,
+            log=self._context.log,
+            modalities=self._modalities,
+            monotonic=self._context.monotonic,
         )

@@ -24,7 +24,7 @@ from mkiso.network import dimse
 from mkiso.network.association import Association
 from mkiso.network.background import Background
 from mkiso.network.dimse import Command
-from mkiso.network.reception import Refusal, Reception
+from mkiso.network.reception import Reception, Refusal
 from mkiso.network.upper_layer import AcceptedContext, Message, PeerStalledError
 
 #: Progress is counted, and the hash of a long object caught up, every so many bytes.

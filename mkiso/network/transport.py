@@ -15,8 +15,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from mkiso.core.contexts import ACCEPTED, ABSTRACT_SYNTAX_NOT_SUPPORTED, is_uid
-from mkiso.errors import ConfigError, MkisoError, ProtocolError, TemporaryError
+from mkiso.core.contexts import ABSTRACT_SYNTAX_NOT_SUPPORTED, ACCEPTED, is_uid
+from mkiso.errors import ConfigError, ProtocolError, TemporaryError
 from mkiso.network import negotiation
 from mkiso.network.association import Association
 from mkiso.network.listener import Listener, plain_address
@@ -94,12 +94,7 @@ def connect(
         if tls is not None:
             _handshake(wire, tls, host, deadline, where)
         wire.send(request, deadline)
-        pdu_type, body = read_pdu(
-            wire, deadline, MAXIMUM_ASSOCIATE_LENGTH, (A_ASSOCIATE_AC, A_ASSOCIATE_RJ)
-        )
-        if pdu_type == A_ASSOCIATE_RJ:
-            raise _rejected(negotiation.decode_rejection(body), calling_ae_title, where)
-        answer = negotiation.decode_accept(body)
+        answer = _answer(wire, deadline, calling_ae_title, where)
         accepted, rejected = _match(contexts, numbered, answer)
         address = wire.peer_address()
         return Association(
@@ -122,6 +117,22 @@ def connect(
         if type(error) in (AssociationLostError, PeerStalledError, ProtocolError):
             raise type(error)(f"No association with {where}: {error}") from error
         raise
+
+
+def _answer(wire: Wire, deadline: float, calling_ae_title: str, where: str) -> AssociateAccept:
+    """Read the A-ASSOCIATE-AC; an A-ASSOCIATE-RJ is raised as what it means."""
+    expected = (A_ASSOCIATE_AC, A_ASSOCIATE_RJ)
+    pdu_type, body = read_pdu(wire, deadline, MAXIMUM_ASSOCIATE_LENGTH, expected)
+    if pdu_type == A_ASSOCIATE_AC:
+        return negotiation.decode_accept(body)
+    rejection = negotiation.decode_rejection(body)
+    words = REJECTION_WORDS.get((rejection.source, rejection.reason), "unknown reason")
+    if rejection.result == 1:
+        raise AssociationRejectedError(
+            f"{where} rejects associations from {calling_ae_title}: {words}; "
+            "both AE titles must be the ones registered there."
+        )
+    raise TemporaryError(f"{where} takes no association from {calling_ae_title} now: {words}.")
 
 
 def _match(
@@ -164,16 +175,6 @@ def _is_proposable(context: ProposedContext) -> bool:
 def _require_ae_title(ae_title: str) -> None:
     if not 1 <= len(ae_title.strip()) <= 16 or not ae_title.isascii():
         raise ConfigError(f"{ae_title!r} is not an AE title: 1 to 16 ASCII characters.")
-
-
-def _rejected(rejection: Rejection, calling_ae_title: str, where: str) -> MkisoError:
-    words = REJECTION_WORDS.get((rejection.source, rejection.reason), "unknown reason")
-    if rejection.result == 1:
-        return AssociationRejectedError(
-            f"{where} rejects associations from {calling_ae_title}: {words}; "
-            "both AE titles must be the ones registered there."
-        )
-    return TemporaryError(f"{where} takes no association from {calling_ae_title} now: {words}.")
 
 
 def _handshake(wire: Wire, tls: ssl.SSLContext, host: str, deadline: float, where: str) -> None:

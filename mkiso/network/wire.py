@@ -1,7 +1,8 @@
 """A connected socket with a read buffer and with deadlines that hold inside a PDU.
 
-The socket is non-blocking and waited for with poll(): one system call when bytes are there, and every
-wait ends at a point of the monotonic clock instead of starting anew with each byte that drips in.
+The socket is non-blocking and waited for with poll(): one system call when bytes are there, and
+every wait ends at a point of the monotonic clock instead of starting anew with each byte that
+drips in.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ _KEEPALIVE = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
 
 def prepare_socket(sock: socket.socket) -> None:
     """Set the options of a connection: no Nagle, keep-alive, non-blocking."""
-    sock.setblocking(False)
+    sock.settimeout(0)
     with contextlib.suppress(OSError):  # not a TCP socket (tests), or the peer is gone already
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -141,7 +142,7 @@ class Wire:
     def handshake(
         self, context: ssl.SSLContext, server_hostname: str | None, deadline: float
     ) -> None:
-        """Do the TLS handshake, as client when `server_hostname` is given. May raise ssl.SSLError."""
+        """Do the TLS handshake, as client of `server_hostname` if given. Raises ssl.SSLError."""
         self._sock = context.wrap_socket(
             self._sock,
             server_side=server_hostname is None,
@@ -149,17 +150,22 @@ class Wire:
             do_handshake_on_connect=False,
             suppress_ragged_eofs=True,
         )
-        while True:
-            try:
-                return self._sock.do_handshake()
-            except ssl.SSLWantReadError:
-                self._wait(self._reading, deadline, "the TLS handshake")
-            except ssl.SSLWantWriteError:
-                self._wait(self._writing, deadline, "the TLS handshake")
-            except ssl.SSLError:
-                raise
-            except (OSError, ValueError) as error:
-                raise self._lost(error) from error
+        while (poller := self._handshake_step(self._sock)) is not None:
+            self._wait(poller, deadline, "the TLS handshake")
+
+    def _handshake_step(self, sock: ssl.SSLSocket) -> select.poll | None:
+        """Go on with the handshake; return what to wait for, None when it is done."""
+        try:
+            sock.do_handshake()
+        except ssl.SSLWantReadError:
+            return self._reading
+        except ssl.SSLWantWriteError:
+            return self._writing
+        except ssl.SSLError:
+            raise
+        except (OSError, ValueError) as error:
+            raise self._lost(error) from error
+        return None
 
     def readable(self, timeout_seconds: float) -> bool:
         """Wait until there is something to read, the end of the stream included."""
@@ -187,7 +193,7 @@ class Wire:
         self.send_now(PDU_HEADER.pack(A_ABORT, 4) + bytes((0, 0, *source_and_reason)))
 
     def drain(self, seconds: float) -> None:
-        """End our side and throw away what comes, so that our last words are not lost in a reset."""
+        """End our side and throw away what comes: our last words must not get lost in a reset."""
         deadline = self._monotonic() + seconds
         with contextlib.suppress(OSError, ValueError, AssociationLostError, PeerStalledError):
             socket.socket.shutdown(self._sock, socket.SHUT_WR)

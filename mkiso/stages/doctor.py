@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,21 +11,22 @@ from pathlib import Path
 from mkiso.core.answer import Answer, bad, doubtful, good
 from mkiso.core.job import Job, Node
 from mkiso.core.query import matching_study, study_query
-from mkiso.core.registration import registration_lines
 from mkiso.core.report import in_megabytes
 from mkiso.disc.pages import check_templates
 from mkiso.errors import CantCreateError, ConfigError, DiskError, MkisoError, TemporaryError
 from mkiso.network.echo import echo
 from mkiso.network.find import FindSession
-from mkiso.network.our_addresses import addresses_towards
+from mkiso.network.our_addresses import receiver_addresses
 from mkiso.network.port_lock import PortLock
 from mkiso.network.receiver import Receiver
-from mkiso.network.transport import AssociationRejectedError
+from mkiso.network.transport import AssociationLostError, AssociationRejectedError
 from mkiso.storage.state_folder import find_state_folder
 from mkiso.storage.workspace import free_bytes, require_output_folder
 
 #: A study that nobody has: asking for it shows that the archive answers us, and shows no patient.
 _NOBODYS_STUDY = "2.25.0"
+#: What must be well before anything can be moved.
+LINE_QUESTIONS = ("echo", "find", "port")
 #: Below this, the next large disc may not fit.
 _SCARCE_BYTES = 5_000_000_000
 #: Decoders for nodes that take no compressed images, by what they decode.
@@ -71,19 +73,21 @@ def check_configuration(patient: Patient) -> Answer:
     """Say which file holds, and what the two ends of the line are."""
     archive, ours = patient.job.archive, patient.job.receiver
     file = str(patient.config_file) if patient.config_file else "none, the defaults hold"
+    address = f"{archive.ae_title}@{archive.host}:{archive.port}"
+    name = "" if archive.name == address else f" ({archive.name})"
     return good(
         "configuration",
-        f"Configuration file: {file}. Archive {archive.ae_title}@{archive.host}:{archive.port} "
-        f"({archive.name}) by C-{archive.retrieve.upper()}; ourselves {ours.ae_title}, port "
-        f"{ours.port}.",
+        f"Configuration file: {file}. Archive {address}{name} by C-{archive.retrieve.upper()}; "
+        f"ourselves {ours.ae_title}, port {ours.port}.",
     )
 
 
-def check_echo(node: Node, calling: str) -> Answer:
+def check_echo(node: Node, calling: str, *, is_archive: bool = False) -> Answer:
     """Ask whether a node is there and accepts an association from us."""
-    question = f"echo.{node.name}"
+    question = "echo" if is_archive else f"echo.{node.name}"
+    began = time.monotonic()
     try:
-        seconds = echo(node, calling_ae_title=calling)
+        echo(node, calling_ae_title=calling)
     except AssociationRejectedError as error:
         return bad(
             question,
@@ -92,14 +96,15 @@ def check_echo(node: Node, calling: str) -> Answer:
         )
     except MkisoError as error:
         return bad(question, error)
-    return good(question, f"{node.name} answers C-ECHO from {calling} in {seconds * 1000:.0f} ms.")
+    milliseconds = (time.monotonic() - began) * 1000
+    return good(question, f"{node.name} answers C-ECHO from {calling} in {milliseconds:.0f} ms.")
 
 
 def check_archive(patient: Patient) -> tuple[Answer, ...]:
     """Ask whether the archive is there, knows us, and answers a C-FIND."""
     archive = patient.job.archive
     calling = calling_ae_title(archive, patient.job)
-    answer = check_echo(archive, calling)
+    answer = check_echo(archive, calling, is_archive=True)
     if answer.code:
         return (answer,)
     return answer, check_find(archive, calling, patient.log)
@@ -112,9 +117,13 @@ def check_find(archive: Node, calling: str, log: Callable[[str], None]) -> Answe
     try:
         session.find(query, lambda a: matching_study(a, query), most_answers=1)
         session.close()
+    except AssociationLostError as error:  # Orthanc drops who is not among its modalities
+        stranger = ConfigError(f"{error.message} It took a C-ECHO, so it is there.")
+        return bad("find", stranger, f"Register {calling} and allow it to query there.")
     except MkisoError as error:
-        session.abort()
         return bad("find", error, f"Allow {calling} to query there.")
+    finally:
+        session.abort()
     return good("find", f"{archive.name} answers C-FIND from {calling}.")
 
 
@@ -125,8 +134,8 @@ def check_port(job: Job) -> Answer:
     ours, lock = job.receiver, PortLock(job.receiver.port)
     try:
         lock.acquire(0.0)
-    except TemporaryError as error:
-        return doubtful("port", f"{error.message} A new run waits for it.")
+    except TemporaryError:
+        return doubtful("port", f"Another run of mkiso has port {ours.port}; a new one waits.")
     except MkisoError as error:
         return bad("port", error)
     try:
@@ -140,13 +149,13 @@ def check_port(job: Job) -> Answer:
 
 def check_addresses(job: Job) -> Answer:
     """Name the addresses that the archive may need for us."""
-    addresses = addresses_towards(job.archive.host, job.archive.port)
+    addresses = receiver_addresses(job.receiver, job.archive)
     if job.archive.retrieve == "get" or not addresses:
         return good("addresses", f"Addresses of ours: {', '.join(addresses) or 'unknown'}.")
     return good(
         "addresses",
         f"The archive must have {job.receiver.ae_title} registered at one of these addresses: "
-        f"{', '.join(addresses)}, port {job.receiver.port}. Not tested: give --test-move.",
+        f"{', '.join(addresses)}, port {job.receiver.port}.",
     )
 
 
@@ -158,8 +167,6 @@ def check_output(job: Job) -> Answer:
             require_output_folder(folder)
             return good("output", f"The output folder {folder} is writable.")
         require_output_folder(folder.parent)
-    except CantCreateError as error:
-        return bad("output", error)
     except MkisoError as error:
         return bad("output", error)
     return good("output", f"The output folder {folder} is missing; the first run makes it.")
@@ -211,8 +218,3 @@ def check_decoders() -> Answer:
             "takes only uncompressed ones; pip install 'mkiso[codecs]'. Discs do not need it.",
         )
     return good("decoders", f"Decoders for {', '.join(_DECODERS)} are installed.")
-
-
-def how_to_register(job: Job) -> tuple[str, ...]:
-    """Return the lines that register us at the archives people have."""
-    return registration_lines(job.receiver, addresses_towards(job.archive.host, job.archive.port))

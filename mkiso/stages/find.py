@@ -7,6 +7,7 @@ STUDY level is no filter), IMAGE level for the SOP Instance UIDs that must arriv
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -310,10 +311,9 @@ class _Find:
         """Tell why, and sleep; raises when the job is stopped or its deadline passes."""
         self._context.log(f"C-FIND failed: {error}; again in {seconds:g} s")
         self._context.say(f"{error} Trying again in {seconds:g} s.")
-        end = self._context.monotonic() + seconds
-        while (rest := end - self._context.monotonic()) > 0:
+        for _ in range(math.ceil(seconds / _NAP_SECONDS)):
             self._context.require_time()
-            self._sleep(min(rest, _NAP_SECONDS))
+            self._sleep(_NAP_SECONDS)
 
     def _note(self, warning: str | None) -> None:
         if warning is not None:

@@ -28,9 +28,10 @@ from mkiso.core.retrieval_plan import Request
 from mkiso.errors import ConfigError, MkisoError, NotFoundError, ProtocolError, TemporaryError
 from mkiso.network.find import FindSession
 from mkiso.network.move import start_move
-from mkiso.network.our_addresses import addresses_towards
+from mkiso.network.our_addresses import receiver_addresses
 from mkiso.network.port_lock import PortLock
 from mkiso.network.receiver import Receiver, StorageJob
+from mkiso.network.senders import calling_ae_title_allowed, peer_allowed
 from mkiso.network.sub_operations import RetrieveOutcome
 from mkiso.storage.instances import InstanceStore
 
@@ -169,15 +170,24 @@ def _came_back(job: Job, senders: _Senders) -> Answer:
         f"The move destination leads back to us: an instance came from {addresses} "
         f"with the AE title {titles}."
     )
-    if set(senders.ae_titles) != {job.archive.ae_title} and not job.archive.send_as:
-        sentence += f" Allow it with send_as = {_toml(senders.ae_titles)} for {job.archive.name}."
-    return good(_QUESTION, sentence)
+    addresses_pass = all(map(peer_allowed(job.archive), senders.addresses))
+    titles_pass = all(map(calling_ae_title_allowed(job.archive), senders.ae_titles))
+    lines = [] if addresses_pass else [f"send_from = {_toml(senders.addresses)}"]
+    lines += [] if titles_pass else [f"send_as = {_toml(senders.ae_titles)}"]
+    if not lines:
+        return good(_QUESTION, sentence)
+    table = f"[nodes.{job.archive.name}]" if "@" not in job.archive.name else "the node's table"
+    error = ConfigError(
+        f"{sentence} It may not send to us yet: add to {table} of the configuration:",
+        details=tuple(lines),
+    )
+    return bad(_QUESTION, error)
 
 
 def _did_not(job: Job, senders: _Senders, outcome: RetrieveOutcome, called: set[str]) -> Answer:
     """Say why nothing came back, as far as that can be known, and how to register us."""
     ours = job.receiver
-    lines = registration_lines(ours, addresses_towards(job.archive.host, job.archive.port))
+    lines = registration_lines(ours, receiver_addresses(ours, job.archive))
     if called:
         error: MkisoError = ConfigError(
             f"{job.archive.name} connected and called us {', '.join(sorted(called))}, which is not "

@@ -68,7 +68,8 @@ def run(
     """
     retrieve = _Retrieve(given, context, folder, listeners)
     job = retrieve.storage_job()
-    with open_retrieval(receiver, job, context, retrieve.tick) as retrieval:
+    modalities = {series.modality for study in given.studies for series in study.series}
+    with open_retrieval(receiver, job, context, retrieve.tick, modalities) as retrieval:
         retrieve.watch(retrieval.reception)
         for _ in range(_MOST_FINDS):
             retrieve.fetch(retrieval)

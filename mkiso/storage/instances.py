@@ -153,7 +153,7 @@ class InstanceWriter:
         self._descriptor = os.open(self._path, flags, 0o600)
 
     def write(self, fragment: memoryview) -> None:
-        """Take the next bytes of the data set. Raises OSError, LimitError for an object too large."""
+        """Take the next bytes of the data set. Raises OSError, LimitError when it is too large."""
         if len(self._head) < _HEAD_BYTES:
             self._head += fragment[: _HEAD_BYTES - len(self._head)]
         if len(fragment) >= _DIRECT_BYTES:

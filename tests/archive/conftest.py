@@ -100,7 +100,7 @@ def start(folder: Path) -> Iterator[Callable[..., EmbeddedArchive]]:
 
         def started(**options) -> EmbeddedArchive:
             options.setdefault("failed", faults.append)
-            return stack.enter_context(EmbeddedArchive(folder, **options))
+            return stack.enter_context(EmbeddedArchive(options.pop("folder", folder), **options))
 
         yield started
     assert faults == []

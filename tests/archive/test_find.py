@@ -101,6 +101,26 @@ def test_series_and_images_are_counted_and_listed(archive, lab) -> None:
     ]
 
 
+def test_a_studys_count_is_given_for_studies_and_not_for_each_image(archive, lab) -> None:
+    keys = {"StudyInstanceUID": "1.2.3", "NumberOfStudyRelatedInstances": ""}
+    (study,) = lab.find(archive, "STUDY", NumberOfPatientRelatedStudies="", **keys)
+    images = lab.find(archive, "IMAGE", SOPInstanceUID="", **keys)
+    assert study.NumberOfStudyRelatedInstances == 4
+    assert study.NumberOfPatientRelatedStudies == 2
+    assert not any("NumberOfStudyRelatedInstances" in image for image in images)
+    assert len(images) == 4
+
+
+def test_an_index_that_fails_is_answered_and_not_an_abort(archive, lab) -> None:
+    archive.index.close()
+    request = Dataset()
+    request.QueryRetrieveLevel = "STUDY"
+    request.StudyInstanceUID = ""
+    with lab.associated(archive, STUDY_FIND) as association:
+        ((final, _),) = association.send_c_find(request, STUDY_FIND)
+    assert final.Status == 0xC000
+
+
 def test_a_series_filter_by_modality_is_literal(archive, lab) -> None:
     (series,) = lab.find(archive, "SERIES", StudyInstanceUID="1.2.3", Modality="MR")
     assert series.SeriesInstanceUID == "1.2.3.2"

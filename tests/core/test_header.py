@@ -1,3 +1,5 @@
+import time
+
 import pytest
 from received import (
     BASIC_TEXT_SR,
@@ -19,7 +21,9 @@ PATIENT_NAME, PATIENT_ID, STUDY_DATE, SERIES_DATE = 0x00100010, 0x00100020, 0x00
 
 
 def test_uids_and_levels_are_those_of_the_data_set():
-    made = data_set(SpecificCharacterSet="ISO_IR 100", PatientName="Müller^Eva", BodyPartExamined="HEAD")
+    made = data_set(
+        SpecificCharacterSet="ISO_IR 100", PatientName="Müller^Eva", BodyPartExamined="HEAD"
+    )
     parsed = header_of(encoded(made))
     assert parsed.sop_class_uid == CT
     assert parsed.sop_instance_uid == "1.2.3.4.1"
@@ -88,17 +92,20 @@ def test_an_empty_data_set_is_refused():
         header_of(b"")
 
 
+def reason_for_refusing(data):
+    try:
+        header_of(data)
+    except HeaderError as error:
+        return str(error)
+    return ""
+
+
 def test_reasons_hold_no_values():
     secret = "SECRET"
     whole = encoded(data_set(PatientName=secret, PatientID=secret, InstitutionName=secret * 30))
-    reasons = []
-    for cut in range(1, len(whole)):
-        try:
-            header_of(whole[:cut])
-        except HeaderError as error:
-            reasons.append(str(error))
-    assert reasons
-    assert not [reason for reason in reasons if "SECRET" in reason.upper()]
+    reasons = {reason_for_refusing(whole[:cut]) for cut in range(len(whole))} - {""}
+    assert len(reasons) > 10
+    assert not [reason for reason in reasons if secret in reason.upper()]
 
 
 @pytest.mark.parametrize(("value", "number"), [("7", 7), ("-3", -3), ("", None), (None, None)])
@@ -129,3 +136,40 @@ def test_an_sr_knows_when_it_was_verified():
     assert b"20210101120000" in header_of(encoded(made)).header.record
     made.VerificationFlag = "UNVERIFIED"
     assert b"20210101120000" not in header_of(encoded(made)).header.record
+
+
+PRESENTATION_STATE = "1.2.840.10008.5.1.4.1.1.11.1"
+
+
+def nested(levels, innermost):
+    """Referenced Series Sequences of undefined length in each other."""
+    value = innermost
+    for _ in range(levels):
+        item = b"\xfe\xff\x00\xe0\xff\xff\xff\xff" + value + b"\xfe\xff\x0d\xe0" + bytes(4)
+        value = b"\x08\x00\x15\x11SQ\0\0\xff\xff\xff\xff" + item + b"\xfe\xff\xdd\xe0" + bytes(4)
+    return value
+
+
+def test_the_deepest_sequence_that_is_accepted_fits_a_record():
+    made = encoded(data_set(PRESENTATION_STATE)) + nested(100, b"\x08\x00\x60\x00CS\x02\x00MR")
+    header = header_of(made).header
+    assert header.record.count(b"\x08\x00\x15\x11SQ") == 100
+    assert b"MR" in header.record
+
+
+def test_a_sequence_made_to_take_long_is_left_out_of_the_record():
+    tiny = b"\x08\x00\x60\x00CS\x00\x00" * 50_000
+    start = time.process_time()
+    header = header_of(encoded(data_set(PRESENTATION_STATE)) + nested(90, tiny)).header
+    assert time.process_time() - start < 10
+    assert b"\x08\x00\x15\x11SQ" not in header.record
+
+
+def test_a_sequence_too_large_for_a_directory_is_left_out():
+    image = encoded(item(ReferencedSOPClassUID=CT, ReferencedSOPInstanceUID="1.2." + "3" * 58))
+    image = b"\xfe\xff\x00\xe0" + len(image).to_bytes(4, "little") + image
+    for count, record_bytes in ((10_000, 1_000_000), (40_000, 0)):
+        images = b"\x08\x00\x40\x11SQ\0\0" + (len(image) * count).to_bytes(4, "little")
+        images += image * count
+        header = header_of(encoded(data_set(PRESENTATION_STATE)) + nested(1, images)).header
+        assert record_bytes < len(header.record) < record_bytes + 1_000_000

@@ -21,7 +21,7 @@ from mkiso.cli.options import (
 from mkiso.cli.session import Session, load_config
 from mkiso.cli.streams import text_argument
 from mkiso.core.findings import NOTE, Finding
-from mkiso.core.report import Report
+from mkiso.core.report import NOT_TESTED, Report
 
 _HELP = """Check everything that a disc needs, and say what to change.
 
@@ -30,7 +30,14 @@ space, templates, decoders, state folder, the nodes of --forward. Whether the ar
 destination leads back to us is only shown by moving something: --test-move.
 """
 _NOT_TESTED = Finding(
-    NOTE, "move-destination", "Move destination: not tested; give --test-move ACCESSION."
+    NOTE,
+    f"move-destination{NOT_TESTED}",
+    "whether the archive's move destination leads back to us; give --test-move ACCESSION.",
+)
+_CANNOT_TEST = Finding(
+    NOTE,
+    f"move-destination{NOT_TESTED}",
+    "whether the archive's move destination leads back to us; the faults above come first.",
 )
 
 
@@ -60,24 +67,27 @@ def command(session: Session, /, **given: Any) -> Report:
     from mkiso.core.accessions import require_accession_number  # noqa: PLC0415
     from mkiso.core.answer import first_code  # noqa: PLC0415
     from mkiso.stages import doctor, move_test  # noqa: PLC0415
+    from mkiso.storage.workspace import harden_process  # noqa: PLC0415
 
     accession = given.pop("test_move")
     if accession is not None:
         accession = require_accession_number(text_argument(accession))
+    harden_process()
     file, path = load_config(given["config"])
     job, _ = request.resolve_settings(request.command_line(given), file, os.environ)
     log = session.output.say if given["verbose"] else _silent
     answers = doctor.run(doctor.Patient(job, path, log))
-    if accession is not None and job.archive.retrieve == "move":
+    line_is_good = not any(a.code for a in answers if a.finding.id in doctor.LINE_QUESTIONS)
+    if accession is not None and line_is_good and job.archive.retrieve == "move":
         answers = (*answers, move_test.run(job, accession, log))
     findings = tuple(answer.finding for answer in answers)
-    if accession is None and job.archive.retrieve == "move":
-        findings = (*findings, _NOT_TESTED)
+    if job.archive.retrieve == "move" and not (accession and line_is_good):
+        findings = (*findings, _NOT_TESTED if line_is_good else _CANNOT_TEST)
     code = first_code(answers)
     bad = sum(1 for answer in answers if answer.code)
     return Report(
         code=code,
-        message=f"{bad} of {len(answers)} answers are bad." if bad else "Ready to make discs.",
+        message=f"Bad answers: {bad} of {len(answers)}." if bad else "Ready to make discs.",
         command="doctor",
         accessions=(accession,) if accession else (),
         findings=findings,

@@ -43,9 +43,10 @@ def command(session: Session, /, nodes: tuple[str, ...], **given: Any) -> Report
     chosen = [choose_node(node, config, UsageError) for node in nodes] or [job.archive]
     answers = [check_echo(node, calling_ae_title(node, job)) for node in chosen]
     failed = sum(1 for answer in answers if answer.code)
+    bad_news = f"Nodes that do not answer: {failed} of {len(answers)}."
     return Report(
         code=first_code(answers),
-        message=f"{failed} of {len(answers)} nodes do not answer." if failed else "All answer.",
+        message=bad_news if failed else "All answer.",
         command="echo",
         findings=tuple(answer.finding for answer in answers),
     )

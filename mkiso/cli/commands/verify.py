@@ -23,7 +23,9 @@ the image's structures. Findings are errors (83), warnings and notes.
 """
 
 
-@click.command("verify", cls=GroupedCommand, help=_HELP, epilog=exit_code_table((0, 65, 74, 83)))
+@click.command(
+    "verify", cls=GroupedCommand, help=_HELP, epilog=exit_code_table((0, 65, 74, 77, 83))
+)
 @click.argument("path", type=click.Path(path_type=Path))
 @combine(json_option, progress_option)
 @click.pass_obj
@@ -31,18 +33,22 @@ def command(session: Session, /, path: Path, *, as_json: bool, progress: str) ->
     """Judge the disc and return the findings."""
     session.output.configure(as_json=as_json, progress=progress)
     from mkiso.core.findings import ERROR, WARNING  # noqa: PLC0415 - start-up time
-    from mkiso.errors import OK, DiskError, VerifyError  # noqa: PLC0415
+    from mkiso.errors import OK, DiskError, PermissionDeniedError, VerifyError  # noqa: PLC0415
     from mkiso.stages.verify import check_path  # noqa: PLC0415
 
     try:
-        findings = tuple(check_path(path, session.output.progress).findings)
+        result = check_path(path, session.output.progress)
+    except PermissionError as error:
+        raise PermissionDeniedError(f"{path} may not be read by this user.") from error
     except OSError as error:
         raise DiskError(f"{path} cannot be read: {error.strerror}.") from error
-    errors, warnings = (sum(1 for f in findings if f.severity == s) for s in (ERROR, WARNING))
-    counts = f"{errors} errors, {warnings} warnings"
+    severities = [finding.severity for finding in result.findings]
+    errors, warnings = severities.count(ERROR), severities.count(WARNING)
+    counts = f"{len(result.instances)} instances, {errors} errors, {warnings} warnings"
     return Report(
         code=VerifyError.code if errors else OK,
         message=f"{path}: {'faulty' if errors else 'good'}, {counts}.",
         command="verify",
-        findings=findings,
+        received=len(result.instances),
+        findings=result.findings,
     )

@@ -1,0 +1,75 @@
+"""C-ECHO as SCU: is the node there, and does it know us (PS3.4 Annex A, PS3.7 9.1.5)."""
+
+from __future__ import annotations
+
+import ssl
+
+from mkiso.core.contexts import (
+    EXPLICIT_VR_LITTLE_ENDIAN,
+    IMPLICIT_VR_LITTLE_ENDIAN,
+    VERIFICATION,
+)
+from mkiso.core.dimse_status import Outcome, Service, describe, error_for, meaning_of
+from mkiso.core.job import Node
+from mkiso.errors import ProtocolError
+from mkiso.network import dimse
+from mkiso.network.transport import AssociationLostError, Deadlines, ProposedContext, connect
+
+_TRANSFER_SYNTAXES = (IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN)
+
+
+def echo(
+    node: Node,
+    *,
+    calling_ae_title: str,
+    deadlines: Deadlines | None = None,
+    tls: ssl.SSLContext | None = None,
+) -> None:
+    """Send one C-ECHO to `node` and return when it was answered with success.
+
+    Raises as `connect` does (75, 76, 78), ProtocolError when the node does not do C-ECHO or answers
+    with a failure.
+    """
+    association = connect(
+        node.host,
+        node.port,
+        calling_ae_title=calling_ae_title,
+        called_ae_title=node.ae_title,
+        contexts=[ProposedContext(VERIFICATION, _TRANSFER_SYNTAXES)],
+        deadlines=deadlines or Deadlines(connect_seconds=node.connect_timeout_seconds),
+        maximum_length=node.maximum_length,
+        tls=tls,
+    )
+    with association:
+        context = association.context_for(VERIFICATION)
+        if context is None:
+            raise ProtocolError(f"{node.name} takes the association but does not do C-ECHO.")
+        message_id = association.next_message_id()
+        command = {
+            "CommandField": dimse.C_ECHO_RQ,
+            "MessageID": message_id,
+            "AffectedSOPClassUID": VERIFICATION,
+        }
+        association.send(context.context_id, command)
+        message = association.receive()
+        if message is None:
+            raise AssociationLostError(f"{node.name} released the association in a C-ECHO.")
+        _require_success(message.command, message_id, node, calling_ae_title)
+
+
+def _require_success(
+    response: dimse.Command, message_id: int, node: Node, calling_ae_title: str
+) -> None:
+    status = response.get("Status")
+    if (
+        response["CommandField"] != dimse.C_ECHO_RSP
+        or response.get("MessageIDBeingRespondedTo") != message_id
+        or status is None
+    ):
+        raise ProtocolError(f"{node.name} sent something else than a C-ECHO response.")
+    if meaning_of(Service.ECHO, status).outcome is Outcome.SUCCESS:
+        return
+    error = error_for(Service.ECHO, status, peer=node.name, calling_ae_title=calling_ae_title)
+    raise error or ProtocolError(
+        f"{node.name} answered the C-ECHO with status {describe(Service.ECHO, status)}."
+    )

@@ -1,0 +1,141 @@
+"""Forward: the instances of the published discs to other nodes, each with its status.
+
+Everything is read from the finished image, so a later run can resume with nothing but the disc.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from mkiso.core.context import Context, Progress
+from mkiso.core.dimse_status import Outcome, Service, meaning_of
+from mkiso.core.disc_content import Disc
+from mkiso.core.job import Node
+from mkiso.core.report import FailedInstance, ForwardReport
+from mkiso.disc.disc_instances import instances_in_image
+from mkiso.network.store import OutgoingFile, StoreResult, StoreSurroundings, send_files
+from mkiso.pixels.decode import decoded_data_set
+from mkiso.storage.ledger import Ledger
+
+#: Statuses are written down in batches of this many.
+_BATCH = 100
+
+
+def run(given: Sequence[Disc], context: Context, *, ledger: Ledger) -> tuple[ForwardReport, ...]:
+    """Send every instance of the discs to every forward node of the job, all nodes at once.
+
+    What the ledger says a node has already is not sent again. Returns one report a node; raises
+    only what ends any job early.
+    """
+    files = [
+        (disc.sha256, OutgoingFile(i.image, i.offset, i.size_bytes, i.sop_class_uid,
+                                   i.sop_instance_uid, i.transfer_syntax_uid))
+        for disc in given
+        for i in instances_in_image(disc.path, disc.sidecar)
+    ]  # fmt: skip
+    tallies = [_Tally(node, context, ledger, files) for node in context.job.forward]
+    with ThreadPoolExecutor(max_workers=len(tallies), thread_name_prefix="forward") as pool:
+        running = [pool.submit(tally.send) for tally in tallies]
+        for each in running:
+            each.result()
+    return tuple(tally.report() for tally in tallies)
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What one node has taken."""
+
+    node: Node
+    context: Context
+    ledger: Ledger
+    files: Sequence[tuple[str, OutgoingFile]]
+    sent: int = 0
+    warnings: int = 0
+    failed: list[FailedInstance] = field(default_factory=list)
+    _unwritten: dict[str, dict[str, int]] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def send(self) -> None:
+        """Send what the node does not have yet."""
+        image_of = {file.sop_instance_uid: sha256 for sha256, file in self.files}
+        statuses: dict[str, int] = {}
+        for sha256 in dict.fromkeys(image_of.values()):
+            statuses.update(self.ledger.forwarded(sha256, self._key))
+        todo = []
+        for _, file in self.files:
+            status = statuses.get(file.sop_instance_uid)
+            if status is not None and _is_taken(status):
+                self._count(status)
+            else:
+                todo.append(file)
+        if self.sent:
+            self.context.say(f"{self.node.name} has {self.sent} instances already.")
+
+        def report(result: StoreResult) -> None:
+            self._note(result, image_of[result.file.sop_instance_uid])
+
+        job = self.context.job
+        try:
+            send_files(
+                self.node,
+                todo,
+                calling_ae_title=self.node.calling_ae_title or job.receiver.ae_title,
+                surroundings=StoreSurroundings(
+                    report=report,
+                    log=self.context.log,
+                    decode=_decode,
+                    require_running=self.context.require_time,
+                ),
+            )
+        finally:
+            self._write(at_least=1)
+
+    def report(self) -> ForwardReport:
+        """Return what became of it."""
+        return ForwardReport(self.node.name, self.sent, self.warnings, tuple(self.failed))
+
+    @property
+    def _key(self) -> str:
+        """What the ledger calls the node: a name in a configuration may change."""
+        return f"{self.node.ae_title}@{self.node.host}:{self.node.port}"
+
+    def _note(self, result: StoreResult, sha256: str) -> None:
+        """Count one result; called from several threads."""
+        with self._lock:
+            if result.is_taken and result.status is not None:
+                self._count(result.status)
+            else:
+                said = f"{result.status:04X}" if result.status is not None else result.reason
+                self.failed.append(FailedInstance(result.file.sop_instance_uid, said))
+            if result.status is not None:
+                uids = self._unwritten.setdefault(sha256, {})
+                uids[result.file.sop_instance_uid] = result.status
+            self._write(at_least=_BATCH)
+            done = self.sent + len(self.failed)
+        self.context.progress(Progress("forward", done, len(self.files), note=self.node.name))
+
+    def _count(self, status: int) -> None:
+        self.sent += 1
+        self.warnings += meaning_of(Service.STORE, status).outcome is Outcome.WARNING
+
+    def _write(self, *, at_least: int) -> None:
+        """Write statuses down when there are enough of them."""
+        if sum(map(len, self._unwritten.values())) >= at_least:
+            for sha256, statuses in self._unwritten.items():
+                self.ledger.record_forwarded(sha256, self._key, statuses)
+            self._unwritten.clear()
+
+
+def _is_taken(status: int) -> bool:
+    return meaning_of(Service.STORE, status).outcome in (Outcome.SUCCESS, Outcome.WARNING)
+
+
+def _decode(file: OutgoingFile, transfer_syntax_uid: str) -> bytes:
+    """Return the data set of a file in a plain syntax that the node takes."""
+    with file.path.open("rb") as source:
+        source.seek(file.offset)
+        data = source.read(file.size_bytes)
+    return decoded_data_set(data, file.transfer_syntax_uid, transfer_syntax_uid)
