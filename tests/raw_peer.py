@@ -2,6 +2,7 @@
 
 import socket
 import struct
+import threading
 
 VERIFICATION = "1.2.840.10008.1.1"
 CT = "1.2.840.10008.5.1.4.1.1.2"
@@ -164,12 +165,22 @@ def data_set(
     )
 
 
-class RawPeer:
-    """A requestor on a plain socket."""
+def associate_ac(*accepted, max_length=16384, more_user_items=b""):
+    """An A-ASSOCIATE-AC; `accepted` are (context ID, result, transfer syntax)."""
+    body = struct.pack(">HH", 1, 0) + b"YOU".ljust(16) + b"ME".ljust(16) + bytes(32)
+    body += item(0x10, b"1.2.840.10008.3.1.1.1")
+    for context_id, result, syntax in accepted:
+        body += item(0x21, bytes((context_id, 0, result, 0)) + item(0x40, syntax.encode()))
+    user = item(0x51, struct.pack(">L", max_length)) + item(0x52, b"1.2.3") + more_user_items
+    return pdu(ASSOCIATE_AC, body + item(0x50, user))
 
-    def __init__(self, port, *, host="127.0.0.1", timeout=10.0):
-        self.sock = socket.create_connection((host, port), timeout=timeout)
-        self.answers = {}
+
+class RawSocket:
+    """Bytes out, PDUs in."""
+
+    def __init__(self, sock):
+        self.sock = sock
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def send(self, *parts):
         self.sock.sendall(b"".join(parts))
@@ -195,6 +206,56 @@ class RawPeer:
                 kind, _ = self.read_pdu()
         except (EOFError, ConnectionError):
             return kind
+
+    def close(self):
+        self.sock.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+class RawAcceptor:
+    """An acceptor on a free port that does what `script(RawSocket)` says, once."""
+
+    def __init__(self, script):
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listening.getsockname()[1]
+        self.error = None
+        self._script = script
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def _run(self):
+        try:
+            sock, _ = self._listening.accept()
+            sock.settimeout(20)
+            with RawSocket(sock) as peer:
+                self._script(peer)
+        except (OSError, EOFError):
+            pass  # the other side went away, as many tests want it
+        except BaseException as error:
+            self.error = error
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._listening.close()
+        self._thread.join(20)
+        assert not self._thread.is_alive()
+        if self.error is not None:
+            raise self.error
+
+
+class RawPeer(RawSocket):
+    """A requestor on a plain socket."""
+
+    def __init__(self, port, *, host="127.0.0.1", timeout=10.0):
+        super().__init__(socket.create_connection((host, port), timeout=timeout))
+        self.answers = {}
 
     def associate(self, *contexts, **more):
         """Context ID -> (result, transfer syntax); the whole A-ASSOCIATE-AC is in `accept`."""
@@ -248,13 +309,4 @@ class RawPeer:
         self.send(RELEASE_RQ_PDU)
         kind, _ = self.read_pdu()
         assert kind == RELEASE_RP
-        self.close()
-
-    def close(self):
-        self.sock.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
         self.close()

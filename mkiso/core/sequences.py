@@ -30,7 +30,7 @@ Item: TypeAlias = "list[Node]"
 #: What one sequence may add to a directory record; presentation states of 20,000 images fit.
 MAX_ITEMS_BYTES = 4 * 1024 * 1024
 #: Elements looked at for one sequence of a directory record.
-MAX_ITEMS_ELEMENTS = 1_000_000
+MAX_ITEMS_ELEMENTS = 500_000
 #: VRs whose last byte may be a zero that means something (PS3.5 6.2).
 BINARY_VRS = frozenset(
     {b"AT", b"FD", b"FL", b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SL", b"SS", b"SV", b"UL"}

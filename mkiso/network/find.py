@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import ssl
 import time
 from collections.abc import Callable
@@ -15,12 +16,11 @@ from mkiso.core.job import Node
 from mkiso.core.query import QUERY_RETRIEVE_LEVEL, Identifier, decode_answer
 from mkiso.errors import LimitError, MkisoError, ProtocolError
 from mkiso.network import dimse
-from mkiso.network.query_retrieve import associate, require_status
+from mkiso.network.query_retrieve import associate, deadlines_for, require_status
 from mkiso.network.transport import (
     AcceptedContext,
     Association,
     AssociationLostError,
-    Deadlines,
     Message,
     PeerStalledError,
 )
@@ -57,14 +57,19 @@ class FindSession:
         calling_ae_title: str,
         log: Callable[[str], None],
         require_running: Callable[[], None] = lambda: None,
+        remaining_seconds: Callable[[], float] = lambda: math.inf,
         tls: ssl.SSLContext | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Prepare for `node`; the first `find` connects. `require_running` raises to stop it."""
+        """Prepare for `node`; the first `find` connects.
+
+        `require_running` raises to stop waiting; `remaining_seconds` is the rest of the job's time.
+        """
         self._node = node
         self.calling_ae_title = calling_ae_title
         self._log = log
         self._require_running = require_running
+        self._remaining_seconds = remaining_seconds
         self._tls = tls
         self._monotonic = monotonic
         self._current: tuple[Association, AcceptedContext] | None = None
@@ -179,9 +184,8 @@ class FindSession:
                 self._node,
                 Service.FIND,
                 calling_ae_title=self.calling_ae_title,
-                deadlines=Deadlines(
-                    connect_seconds=self._node.connect_timeout_seconds,
-                    pdu_seconds=self._node.find_timeout_seconds,
+                deadlines=deadlines_for(
+                    self._node, self._remaining_seconds(), self._node.find_timeout_seconds
                 ),
                 tls=self._tls,
             )

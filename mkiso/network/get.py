@@ -18,7 +18,7 @@ from mkiso.errors import MkisoError, ProtocolError
 from mkiso.network import dimse
 from mkiso.network.background import Background
 from mkiso.network.message_reader import SinkFor
-from mkiso.network.query_retrieve import associate
+from mkiso.network.query_retrieve import associate, deadlines_for
 from mkiso.network.reception import Reception
 from mkiso.network.retrieve_operation import RetrieveOperation, Surroundings
 from mkiso.network.store_session import StorageJob, StoreSession
@@ -151,7 +151,8 @@ def start_get(
     identifier = retrieve_identifier(request)
 
     def ask(pairs: Pairs) -> tuple[Association, AcceptedContext]:
-        association, context = _associate(node, pairs, calling_ae_title, tls)
+        seconds = deadline - monotonic()
+        association, context = _associate(node, pairs, calling_ae_title, seconds, tls)
         command = {
             "CommandField": dimse.C_GET_RQ,
             "MessageID": message_id,
@@ -196,13 +197,18 @@ def start_get(
 
 
 def _associate(
-    node: Node, pairs: Pairs, calling_ae_title: str, tls: ssl.SSLContext | None
+    node: Node,
+    pairs: Pairs,
+    calling_ae_title: str,
+    remaining_seconds: float,
+    tls: ssl.SSLContext | None,
 ) -> tuple[Association, AcceptedContext]:
     """Open an association on which the archive may send these classes and syntaxes."""
     association, context = associate(
         node,
         Service.GET,
         calling_ae_title=calling_ae_title,
+        deadlines=deadlines_for(node, remaining_seconds),
         storage_contexts=[
             ProposedContext(sop_class_uid, (syntax,), scu_role=False, scp_role=True)
             for sop_class_uid, syntax in pairs

@@ -12,7 +12,7 @@ from mkiso.core.job import Node
 from mkiso.core.query import retrieve_identifier
 from mkiso.core.retrieval_plan import Request
 from mkiso.network import dimse
-from mkiso.network.query_retrieve import associate
+from mkiso.network.query_retrieve import associate, deadlines_for
 from mkiso.network.retrieve_operation import RetrieveOperation, Surroundings
 from mkiso.network.sub_operations import RetrieveOutcome, SubOperations
 
@@ -54,7 +54,13 @@ def start_move(
     Raises ValueError for a request without a unique key, and as `associate` does.
     """
     identifier = retrieve_identifier(request)
-    association, context = associate(node, Service.MOVE, calling_ae_title=calling_ae_title, tls=tls)
+    association, context = associate(
+        node,
+        Service.MOVE,
+        calling_ae_title=calling_ae_title,
+        deadlines=deadlines_for(node, deadline - monotonic()),
+        tls=tls,
+    )
     command = {
         "CommandField": dimse.C_MOVE_RQ,
         "MessageID": message_id,

@@ -23,6 +23,9 @@ from mkiso.network.transport import (
 #: Some archives take requests in Implicit VR Little Endian only (GE), so both are offered.
 _TRANSFER_SYNTAXES = (EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN)
 
+_ASSOCIATION_SECONDS = 30.0
+_LEAST_SECONDS = 0.1
+
 #: PS3.4 C.6.2: the Study Root model's class and response of each service.
 STUDY_ROOT = {
     Service.FIND: (STUDY_ROOT_FIND, dimse.C_FIND_RSP),
@@ -31,13 +34,23 @@ STUDY_ROOT = {
 }
 
 
+def deadlines_for(node: Node, remaining_seconds: float, pdu_seconds: float = 60.0) -> Deadlines:
+    """Return the deadlines towards a node, none beyond what remains of the job's time."""
+    remaining = max(remaining_seconds, _LEAST_SECONDS)
+    return Deadlines(
+        connect_seconds=min(node.connect_timeout_seconds, remaining),
+        association_seconds=min(_ASSOCIATION_SECONDS, remaining),
+        pdu_seconds=min(pdu_seconds, remaining),
+    )
+
+
 def associate(
     node: Node,
     service: Service,
     *,
     calling_ae_title: str,
+    deadlines: Deadlines,
     storage_contexts: Sequence[ProposedContext] = (),
-    deadlines: Deadlines | None = None,
     tls: ssl.SSLContext | None = None,
 ) -> tuple[Association, AcceptedContext]:
     """Open an association for one service of the Study Root model; return it with its context.
@@ -51,7 +64,7 @@ def associate(
         calling_ae_title=calling_ae_title,
         called_ae_title=node.ae_title,
         contexts=(ProposedContext(sop_class_uid, _TRANSFER_SYNTAXES), *storage_contexts),
-        deadlines=deadlines or Deadlines(connect_seconds=node.connect_timeout_seconds),
+        deadlines=deadlines,
         maximum_length=node.maximum_length,
         tls=tls,
     )

@@ -84,6 +84,7 @@ def _session(context: Context) -> FindSession:
         calling_ae_title=job.archive.calling_ae_title or job.receiver.ae_title,
         log=context.log,
         require_running=context.require_time,
+        remaining_seconds=context.remaining_seconds,
         monotonic=context.monotonic,
     )
 

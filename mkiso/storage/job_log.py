@@ -23,7 +23,7 @@ class JobLog:
 
     def __call__(self, line: str) -> None:
         """Write one line with the time in UTC; control characters in it are made visible."""
-        shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
+        shown = line if line.isprintable() else _visible(line)
         stamp = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
         with self._lock:
             if self._file is not None:
@@ -44,6 +44,10 @@ class JobLog:
         if file is not None:
             with contextlib.suppress(OSError):  # the disk is full: close() writes what is left
                 file.close()
+
+
+def _visible(line: str) -> str:
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
 
 
 def _open(path: Path) -> IO[str] | None:

@@ -297,7 +297,9 @@ def test_an_item_with_a_character_set_of_its_own_is_read_in_it():
     assert record.ConceptNameCodeSequence[0].CodeMeaning == "Люк"
 
 
-@pytest.mark.parametrize("name", ["CT_small.dcm", "reportsi.dcm", "test-SR.dcm", "waveform_ecg.dcm"])
+@pytest.mark.parametrize(
+    "name", ["CT_small.dcm", "reportsi.dcm", "test-SR.dcm", "waveform_ecg.dcm"]
+)
 def test_an_instance_number_goes_to_its_place(name):
     data, syntax = split_file(bundled(name))
     header = header_of(data, syntax).header
