@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 import urllib.request
 from contextlib import contextmanager
@@ -75,6 +76,18 @@ def orthanc(slices: Path, folder: Path, tuning: Tuning):
             with urllib.request.urlopen(request, timeout=60) as answer:
                 answer.read()
         yield each
+
+
+@contextmanager
+def embedded(folder_of_files: Path, folder: Path, tuning: Tuning):
+    """Our own archive, for objects that dcmqrscp's index and quota do not bear."""
+    port, receiver_port = free_ports(2)
+    folder.mkdir(parents=True)
+    command = [
+        sys.executable, "-m", "mkiso", "archive", str(folder_of_files), "--port", str(port),
+        "--destination", f"CDRECORD=127.0.0.1:{receiver_port}",
+    ]  # fmt: skip
+    yield from _serve(command, Archive("embedded", port, receiver_port), port, folder, tuning)
 
 
 def _serve(command, archive, ready_port, folder, tuning):

@@ -1,9 +1,9 @@
 """Time `mkiso make` against the dcmtk chain, in turns in one run, with dcmqrscp and with Orthanc.
 
-    python benchmarks/run.py [--slices 1000] [--rounds 5] [--shipped-rounds 1] [--output FILE.md]
+    python benchmarks/run.py [--slices N] [--rounds N] [--shipped-rounds N] [--output FILE]
 
-Prints a Markdown table of medians and ratios. Ratios, not seconds, are what to compare: the machines
-this runs on are noisy, and both sides share the noise of one run.
+Prints a Markdown table of medians and ratios. Ratios, not seconds, are what to compare: machines
+are noisy, and both sides share the noise of one run.
 """
 
 import argparse
@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import archives
 from chain import SHIPPED, TUNED, run_chain
-from slices import ACCESSION_NUMBER, write_slices
+from slices import ACCESSION_NUMBER, write_large_object, write_slices
 
 ARCHIVES = (archives.dcmqrscp, archives.orthanc)
 
@@ -75,16 +75,17 @@ def row(result: dict) -> str:
     tuned = statistics.median(seconds for seconds, _ in result["tuned"])
     tuned_move = statistics.median(seconds for _, seconds in result["tuned"])
     ratio = statistics.median(
-        run["seconds"] / chain[0] for run, chain in zip(result["mkiso"], result["tuned"])
+        run["seconds"] / chain[0]
+        for run, chain in zip(result["mkiso"], result["tuned"], strict=True)
     )
     move_ratio = statistics.median(
-        run["move"] / chain[1] for run, chain in zip(result["mkiso"], result["tuned"])
+        run["move"] / chain[1] for run, chain in zip(result["mkiso"], result["tuned"], strict=True)
     )
     if result["shipped"]:
         shipped = statistics.median(seconds for seconds, _ in result["shipped"])
         shipped_columns = f"{shipped:.1f} s | {mkiso / shipped:.3f}"
     else:
-        shipped_columns = "– | –"
+        shipped_columns = "- | -"
     peak = max(run["peak_mib"] for run in result["mkiso"])
     return (
         f"| {result['archive']} | {mkiso:.2f} s | {tuned:.2f} s | **{ratio:.2f}** "
@@ -93,9 +94,24 @@ def row(result: dict) -> str:
     )
 
 
-HEAD = """\
-| archive | mkiso | tuned chain | ratio | chain as shipped | ratio | C-MOVE into mkiso | into storescp | ratio | peak memory of mkiso |
-|---|---|---|---|---|---|---|---|---|---|"""
+def stages(result: dict) -> str:
+    """Return where the time of the last run went."""
+    seconds = result["mkiso"][-1]["stages"]
+    parts = ", ".join(f"{stage} {value:.2f} s" for stage, value in seconds.items())
+    return f"Stages with {result['archive']}: {parts}."
+
+
+COLUMNS = (
+    "archive", "mkiso", "tuned chain", "ratio", "chain as shipped", "ratio",
+    "C-MOVE into mkiso", "into storescp", "ratio", "peak memory of mkiso",
+)  # fmt: skip
+
+
+def large_object_peak(folder: Path, gib: float) -> float:
+    """Return the peak memory (MiB) of mkiso for a study of one object of that size."""
+    write_large_object(folder / "large", int(gib * 2**30))
+    with archives.embedded(folder / "large", folder / "archive-large", TUNED) as archive:
+        return run_mkiso(archive, folder / "l0")["peak_mib"]
 
 
 def main() -> None:
@@ -103,6 +119,7 @@ def main() -> None:
     parser.add_argument("--slices", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--shipped-rounds", type=int, default=1)
+    parser.add_argument("--large-gib", type=float, default=2)
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="mkiso-bench-") as name:
@@ -112,20 +129,19 @@ def main() -> None:
             compare(each, folder / "slices", folder, options.rounds, options.shipped_rounds)
             for each in ARCHIVES
         ]
+        peak = large_object_peak(folder, options.large_gib) if options.large_gib else None
+    what = f"{options.slices} CT slices of 527 KB, {os.cpu_count()} cores, {platform.machine()}"
     lines = [
-        f"{options.slices} CT slices of 527 KB, {os.cpu_count()} cores, {platform.machine()}, "
-        f"medians of {options.rounds} rounds in turns:",
+        f"{what}, medians of {options.rounds} rounds in turns:",
         "",
-        HEAD,
+        f"| {' | '.join(COLUMNS)} |",
+        "|---" * len(COLUMNS) + "|",
         *(row(result) for result in results),
         "",
-        "Stages of the last run (seconds): "
-        + "; ".join(
-            f"{result['archive']}: "
-            + ", ".join(f"{k} {v:.2f}" for k, v in result["mkiso"][-1]["stages"].items())
-            for result in results
-        ),
+        *(stages(result) for result in results),
     ]
+    if peak is not None:
+        lines += ["", f"One object of {options.large_gib:g} GiB: peak memory {peak:.0f} MiB."]
     text = "\n".join(lines)
     print(text)
     if options.output:

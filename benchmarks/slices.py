@@ -1,11 +1,16 @@
-"""A study for the benchmarks: CT slices of 512x512, 16 bit, 527 KB each, one patient, one series."""
+"""A study for the benchmarks: CT slices of 512x512, 16 bit, 527 KB each, in one series."""
 
 import random
 from pathlib import Path
 
-import numpy
+import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import (
+    CTImageStorage,
+    ExplicitVRLittleEndian,
+    MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+    generate_uid,
+)
 
 ACCESSION_NUMBER = "BENCH.1000"
 STUDY_UID = generate_uid(entropy_srcs=["mkiso benchmark study"])
@@ -15,10 +20,10 @@ def write_slices(folder: Path, count: int) -> None:
     """Write `count` slices; noise in the low bits keeps file systems from sharing blocks."""
     folder.mkdir(parents=True, exist_ok=True)
     series_uid = STUDY_UID[:50] + "1"
-    generator = numpy.random.default_rng(7)
+    generator = np.random.default_rng(7)
     random.seed(7)
-    y, x = numpy.mgrid[:512, :512]
-    body = numpy.where((x - 256) ** 2 / 190**2 + (y - 256) ** 2 / 130**2 < 1, 1040, 24)
+    y, x = np.mgrid[:512, :512]
+    body = np.where((x - 256) ** 2 / 190**2 + (y - 256) ** 2 / 130**2 < 1, 1040, 24)
     for number in range(1, count + 1):
         pixels = (body + generator.integers(0, 48, body.shape)).astype("<i2")
         data_set = _header(series_uid, number)
@@ -72,3 +77,21 @@ def _header(series_uid: str, number: int) -> Dataset:
         data_set.add_new(0x00431000 + index, "LO", f"private value {index}")
     data_set.add_new(0x00430010, "LO", "MKISO BENCHMARK")
     return data_set
+
+
+def write_large_object(folder: Path, size_bytes: int) -> None:
+    """Write one multi-frame object with about `size_bytes` of zeros, a sparse file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    frame_bytes = 2048 * 2048 * 2
+    data_set = _header(STUDY_UID[:50] + "2", 1)
+    data_set.SOPClassUID = MultiFrameGrayscaleWordSecondaryCaptureImageStorage
+    data_set.Rows = data_set.Columns = 2048
+    data_set.NumberOfFrames = size_bytes // frame_bytes
+    data_set.PixelData = b"\0\0"
+    path = folder / "LARGE"
+    data_set.save_as(path, enforce_file_format=True)
+    length = data_set.NumberOfFrames * frame_bytes
+    with path.open("r+b") as file:
+        file.seek(-6, 2)  # the length of Pixel Data, the last element
+        file.write(length.to_bytes(4, "little"))
+        file.truncate(file.tell() + length)

@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 import io
-import os
 from pathlib import Path
 
 import pydicom
@@ -48,7 +47,9 @@ def data_set_of(name, **changes):
     data_set.SpecificCharacterSet = "ISO_IR 192"
     data_set.PatientID = "4711"
     data_set.PatientBirthDate = "19700101"
-    data_set.SOPInstanceUID = f"1.2.826.0.1.3680043.8.498.{int.from_bytes(name.encode()[:12], 'big')}"
+    data_set.SOPInstanceUID = (
+        f"1.2.826.0.1.3680043.8.498.{int.from_bytes(name.encode()[:12], 'big')}"
+    )
     for keyword, value in changes.items():
         setattr(data_set, keyword, value)
     return data_set
@@ -85,9 +86,7 @@ def plan(instances, **changes) -> FileSet:
     placed = place(instances)
     heads = (
         file_in_memory("DICOMDIR", build_dicomdir("TESTDISC", placed)),
-        index_file(
-            describe_disc(placed, volume_id="TESTDISC", made_on="2023-11-14"), INSTITUTION
-        ),
+        index_file(describe_disc(placed, volume_id="TESTDISC", made_on="2023-11-14"), INSTITUTION),
         readme_file(INSTITUTION),
     )
     files = tuple(
@@ -109,9 +108,7 @@ def bundled_file_set(folder: Path, names=BUNDLED) -> FileSet:
     """Give the plan of a disc with pydicom's bundled files."""
     folder.mkdir(parents=True, exist_ok=True)
     levels = {}
-    return plan(
-        [received(folder, n, data_set_of(name), levels) for n, name in enumerate(names, 1)]
-    )
+    return plan([received(folder, n, data_set_of(name), levels) for n, name in enumerate(names, 1)])
 
 
 def write_disc(folder: Path, names=BUNDLED):
@@ -119,5 +116,4 @@ def write_disc(folder: Path, names=BUNDLED):
     file_set = bundled_file_set(folder / "received", names)
     path = folder / "disc.part"
     image = write_image(file_set, path, source_date_epoch=EPOCH)
-    os.chmod(path, 0o600)
     return path, file_set, expected_content(file_set, image)

@@ -14,6 +14,9 @@ D_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
 #: File systems take 255; `.INCOMPLETE.json` and the numbers of several discs come on top.
 MAX_NAME_BYTES = 200
 
+#: 2155-12-31 23:59:59 UTC: the last moment that a directory record can say, ECMA-119 9.1.5.
+LAST_ISO_SECOND = 5_869_583_999
+
 #: What may stand in a file name everywhere; everything else becomes `_`.
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 
@@ -34,7 +37,7 @@ def file_safe_name(accession_number: str) -> str:
     """
     text = accession_number.strip()
     safe = _UNSAFE.sub("_", text)
-    if safe == text and not safe.startswith((".", "-")) and not _RESERVED.match(safe):
+    if safe and safe == text and not safe.startswith((".", "-")) and not _RESERVED.match(safe):
         return safe
     suffix = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return f"{safe.lstrip('.-') or '_'}_{suffix}"
@@ -54,7 +57,7 @@ def source_date_epoch(environment: Mapping[str, str]) -> int | None:
     text = environment.get("SOURCE_DATE_EPOCH", "")
     if not text:
         return None
-    if not re.fullmatch(r"[0-9]{1,10}", text):
+    if not re.fullmatch(r"[0-9]{1,10}", text) or int(text) > LAST_ISO_SECOND:
         raise ConfigError(
             "SOURCE_DATE_EPOCH must be a number of seconds since 1970; "
             "unset it, or set it as `date +%s` prints it."

@@ -193,6 +193,7 @@ class Association:
     def abort(self) -> None:
         """Abort and close, from any thread, without waiting; a blocked call there raises."""
         self._open = False
+        self._wire.interrupted = True  # first: the peer may close as soon as it reads our abort
         sending = self._sending.acquire(blocking=False)
         receiving = self._receiving.acquire(blocking=False)
         # Not into a message that is being sent, nor into TLS state that another thread is using

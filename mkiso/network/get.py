@@ -72,15 +72,16 @@ class Get(RetrieveOperation):
             if side.outcome is None:
                 raise ProtocolError("the C-GET ended without a final response.")
             self._outcomes.append(side.outcome)
-            if self._aborted or not self._further or _is_settled(side.outcome):
-                return _joined(self._outcomes)
+            joined = _joined(self._outcomes)
+            if self._aborted or not self._further or _is_settled(joined):
+                return joined
             self._association.release()
             self._association.close()
             try:
                 self._association, self._context = self._ask(self._further.pop(0))
             except MkisoError as error:
                 self._surroundings.log(f"C-GET: no further association: {error}")
-                return _joined(self._outcomes)
+                return joined
 
     def await_bytes(self) -> None:
         """Wait until there is something to read; raises at the deadline."""
@@ -240,8 +241,9 @@ def _joined(outcomes: Sequence[RetrieveOutcome]) -> RetrieveOutcome:
     if len(outcomes) == 1:
         return best
     lists = [set(outcome.failed_sop_instance_uids) for outcome in outcomes]
-    always = set.intersection(*lists)
-    failed = tuple(uid for uid in best.failed_sop_instance_uids if uid in always)
-    if all(lists) and not failed:
-        return RetrieveOutcome(0x0000, best.counts)
+    failed = tuple(
+        uid for uid in best.failed_sop_instance_uids if all(uid in each for each in lists)
+    )
+    if all(lists) and not failed:  # each instance came once
+        return RetrieveOutcome(0x0000)
     return dataclasses.replace(best, failed_sop_instance_uids=failed)

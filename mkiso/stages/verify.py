@@ -56,6 +56,6 @@ def check_path(path: Path, progress: Callable[[Progress], None] | None = None) -
 
     if path.is_dir():
         return check_folder(path, progress=report)
-    if not path.exists():
-        raise DataError(f"There is nothing at {path}; give an image or the folder of a disc.")
+    if not (path.is_file() or path.is_block_device()):
+        raise DataError(f"There is no disc at {path}; give an image or the folder of a disc.")
     return check_against_sidecar(path, check_image(path, progress=report))

@@ -157,9 +157,7 @@ def test_a_file_system_without_reservation_still_takes_the_image(
 
 
 @pytest.mark.parametrize("code", [errno.EXDEV, errno.ENOSYS, errno.EIO])
-def test_what_the_kernel_cannot_copy_is_copied_by_hand(
-    tmp_path, plain_file_set, monkeypatch, code
-):
+def test_what_the_kernel_cannot_copy_is_copied_by_hand(tmp_path, plain_file_set, monkeypatch, code):
     def refuse(*_):
         raise OSError(code, os.strerror(code))
 
@@ -183,20 +181,18 @@ def test_an_error_of_the_disk_while_flushing_is_not_lost(tmp_path, plain_file_se
     monkeypatch.setattr(os, "fdatasync", broken)
     monkeypatch.setattr(copying, "FLUSH_SECONDS", 0.0)
     with pytest.raises(DiskError, match="Input/output error"):
-        write_image(
-            plain_file_set(), tmp_path / "a.part", progress=lambda *_: time.sleep(0.01)
-        )
+        write_image(plain_file_set(), tmp_path / "a.part", progress=lambda *_: time.sleep(0.01))
     assert not (tmp_path / "a.part").exists()
 
 
 def test_stopping_in_the_middle_removes_the_part(tmp_path, plain_file_set):
-    class Stopped(Exception):
+    class StoppedError(Exception):
         pass
 
     def stop(done, total):
-        raise Stopped
+        raise StoppedError
 
-    with pytest.raises(Stopped):
+    with pytest.raises(StoppedError):
         write_image(plain_file_set(), tmp_path / "a.part", progress=stop)
     assert not (tmp_path / "a.part").exists()
 
@@ -280,9 +276,7 @@ def test_a_file_over_four_gigabytes_takes_several_extents(tmp_path, plain_file_s
 
 
 def test_the_reader_and_the_writer_share_no_library():
-    code = (
-        "import sys; import mkiso.disc.iso_reader; sys.exit('pycdlib' in ' '.join(sys.modules))"
-    )
+    code = "import sys; import mkiso.disc.iso_reader; sys.exit('pycdlib' in ' '.join(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
     assert "pycdlib" in sys.modules  # this test can fail: the writer does load it
     assert image.write_image is write_image

@@ -18,7 +18,7 @@ from mkiso.errors import ConfigError
 INSTITUTION = Institution("St. Mary's & Sons", "Radiology\nphone <123>", "Keep it private.")
 HOSTILE = [
     "<script>alert(1)</script>",
-    "\"><img src=x onerror=alert(1)>",
+    '"><img src=x onerror=alert(1)>',
     "' onmouseover='alert(1)",
     "</title><script>alert(1)</script>",
     "{{ 7 * 7 }}{% raw %}",

@@ -3,7 +3,6 @@
 import dataclasses
 import os
 import random
-import shutil
 import struct
 import subprocess
 
@@ -184,7 +183,9 @@ def test_two_files_in_each_others_place_are_found(disc, written):
     *head, one, other = file_set.files
     swapped = (
         *head,
-        dataclasses.replace(one, source=other.source, sha256=other.sha256, size_bytes=other.size_bytes),
+        dataclasses.replace(
+            one, source=other.source, sha256=other.sha256, size_bytes=other.size_bytes
+        ),
         dataclasses.replace(other, source=one.source, sha256=one.sha256, size_bytes=one.size_bytes),
     )
     changed = with_files(dataclasses.replace(file_set, files=swapped))
@@ -203,7 +204,9 @@ def test_two_files_in_each_others_place_are_found(disc, written):
         (b"\xff\xff\x04\x00", b"\x00\x00\x04\x00", "dicomdir.in-use-flag"),
     ],
 )
-def test_a_directory_that_says_something_else_than_the_files_is_found(disc, written, old, new, finding):
+def test_a_directory_that_says_something_else_than_the_files_is_found(
+    disc, written, old, new, finding
+):
     _, file_set, _ = disc
     directory = file_set.files[0].content
     head, tail = directory[:400], directory[400:]
@@ -319,21 +322,19 @@ def test_an_image_that_cannot_be_read_is_a_finding(disc, tmp_path, monkeypatch):
 def test_the_page_cache_is_dropped_before_reading(disc, monkeypatch):
     asked = []
     real = os.posix_fadvise
-    monkeypatch.setattr(
-        os, "posix_fadvise", lambda *args: asked.append(args[3]) or real(*args)
-    )
+    monkeypatch.setattr(os, "posix_fadvise", lambda *args: asked.append(args[3]) or real(*args))
     check_image(disc[0], disc[2])
     assert asked[0] == os.POSIX_FADV_DONTNEED
 
 
 def test_stopping_the_check_stops_its_threads(disc):
-    class Stopped(Exception):
+    class StoppedError(Exception):
         pass
 
     def stop(done, total):
-        raise Stopped
+        raise StoppedError
 
-    with pytest.raises(Stopped):
+    with pytest.raises(StoppedError):
         check_image(disc[0], disc[2], stop)
 
 
@@ -431,9 +432,8 @@ def test_damage_in_files_never_makes_the_judge_fall(disc, tmp_path):
     assert check_folder(folder).findings == ()
 
 
-def test_extents_over_each_other_are_found_and_hashed_once(damaged, disc):
+def test_extents_over_each_other_are_found_and_hashed_once(damaged):
     """Ten thousand names for overlapping gigabytes must not be ten thousand times the work."""
-    path, file_set, _ = disc
 
     def overlap(content):
         for name in (b"README.TXT;1", "README.TXT".encode("utf-16-be")):
@@ -443,8 +443,6 @@ def test_extents_over_each_other_are_found_and_hashed_once(damaged, disc):
             content[at + 10 : at + 18] = struct.pack("<I", 4000) + struct.pack(">I", 4000)
 
     assert "iso.extents-overlap" in ids(damaged(overlap))
-    assert shutil.which("true")
-    assert file_set.files
 
 
 def test_expected_content_is_the_plans(tmp_path):

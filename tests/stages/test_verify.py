@@ -100,6 +100,9 @@ def test_any_path_is_judged_for_the_verify_command(tmp_path):
     assert steps[-1].stage == "verify"
     with pytest.raises(DataError):
         check_path(tmp_path / "nothing.iso")
+    os.mkfifo(tmp_path / "pipe.iso")
+    with pytest.raises(DataError):
+        check_path(tmp_path / "pipe.iso")
 
 
 def test_an_image_beside_another_ones_sidecar_is_found(tmp_path):
@@ -113,5 +116,5 @@ def test_an_image_beside_another_ones_sidecar_is_found(tmp_path):
     assert "sidecar.instances" in {f.id for f in check_path(disc.path).errors}
     disc.sidecar.write_text("{}")
     assert {f.id for f in check_path(disc.path).findings} == {"sidecar.foreign"}
-    os.unlink(disc.sidecar)
+    disc.sidecar.unlink()
     assert check_path(disc.path).findings == ()
