@@ -85,8 +85,8 @@ class Listener:
         self._associations: dict[threading.Thread, Association] = {}
         self._stopping = False
         self._thread: threading.Thread | None = None
-        self._wake, self._waker = socket.socketpair()
         self._socket = _bind(host, port)
+        self._wake, self._waker = socket.socketpair()
 
     @property
     def port(self) -> int:

@@ -31,6 +31,7 @@ from mkiso.network.transport import (
 _TICK_SECONDS = 0.25
 #: How long a node may take to read what is sent, and to answer, unless it has a stall time.
 _ANSWER_SECONDS = 60.0
+_ASSOCIATION_SECONDS = 30.0
 #: After so many lost associations in a row without one answer, a round is given up.
 _MOST_LOST = 3
 
@@ -68,6 +69,10 @@ class StoreResult:
     @property
     def _outcome(self) -> Outcome:
         return meaning_of(Service.STORE, self.status or 0).outcome
+
+
+class _StoppedError(Exception):
+    """The job has to end; its cause is what `require_running` raised."""
 
 
 #: Makes the data set of a file in the given plain transfer syntax; raises MkisoError if it cannot.
@@ -120,7 +125,10 @@ class _Sender:
         seconds = node.stall_timeout_seconds or _ANSWER_SECONDS
         self._answer_seconds = seconds
         self._deadlines = Deadlines(
-            connect_seconds=node.connect_timeout_seconds, pdu_seconds=seconds, idle_seconds=seconds
+            connect_seconds=node.connect_timeout_seconds,
+            association_seconds=min(_ASSOCIATION_SECONDS, seconds),
+            pdu_seconds=seconds,
+            idle_seconds=seconds,
         )
         self._association: Association | None = None
         self._again: list[StoreResult] = []  # of this round: not taken, may pass
@@ -137,6 +145,8 @@ class _Sender:
                 self._round([result.file for result in again])
             for result in self._again:
                 self._outside.report(result)
+        except _StoppedError as stopped:
+            raise stopped.__cause__ or stopped from None
         finally:
             self._close()
 
@@ -154,10 +164,9 @@ class _Sender:
     def _send_group(self, group: Sequence[tuple[str, str]], queue: Sequence[OutgoingFile]) -> None:
         lost = 0
         for number, file in enumerate(queue):
-            self._outside.require_running()
+            self._require_running()
             try:
-                self._decide(self._send_one(self._connected(group), file))
-                lost = 0
+                result = self._send_one(self._connected(group), file)
             except TemporaryError as error:
                 self._close()
                 lost += 1
@@ -171,6 +180,9 @@ class _Sender:
                 for rest in queue[number:]:
                     self._outside.report(StoreResult(rest, None, str(error)))
                 return
+            else:
+                lost = 0
+                self._decide(result)
 
     def _decide(self, result: StoreResult) -> None:
         """Report what is final, keep what may pass."""
@@ -223,7 +235,7 @@ class _Sender:
         association.send(context.context_id, command, source)
         end = self._outside.monotonic() + self._answer_seconds
         while not association.readable(_TICK_SECONDS):
-            self._outside.require_running()
+            self._require_running()
             if self._outside.monotonic() >= end:
                 raise PeerStalledError(
                     f"{self._node.name} did not answer a C-STORE in {self._answer_seconds:g} s."
@@ -279,8 +291,15 @@ class _Sender:
             f"({self._again[0].reason})"
         )
         for _ in range(math.ceil(seconds / _TICK_SECONDS)):
-            self._outside.require_running()
+            self._require_running()
             self._outside.sleep(_TICK_SECONDS)
+
+    def _require_running(self) -> None:
+        """Raise what ends the job, in a form that is no fault of the node."""
+        try:
+            self._outside.require_running()
+        except Exception as reason:
+            raise _StoppedError from reason
 
     def _release(self) -> None:
         if self._association is not None:

@@ -1,0 +1,98 @@
+"""The lock of a port between processes."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from mkiso.errors import TemporaryError, TerminatedJobError
+from mkiso.network.port_lock import PortLock
+
+PORT = 9  # only a name here: no port is opened
+
+KINDS = [
+    pytest.param(True, marks=pytest.mark.skipif(sys.platform != "linux", reason="Linux only")),
+    False,
+]
+_HOLDER = """
+import sys, time
+from mkiso.network.port_lock import PortLock
+PortLock(int(sys.argv[1]), abstract=sys.argv[2] == "True").acquire(0)
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture(params=KINDS, ids=["abstract socket", "file"])
+def abstract(request, tmp_path, monkeypatch):
+    monkeypatch.setattr("mkiso.network.port_lock._FALLBACK_FOLDER", str(tmp_path))
+    return request.param
+
+
+def test_a_lock_is_held_once_and_free_after_release(abstract, free_port):
+    with PortLock(free_port, abstract=abstract) as first:
+        first.acquire(0)
+        second = PortLock(free_port, abstract=abstract)
+        with pytest.raises(TemporaryError, match=f"port {free_port}.*--lock-wait"):
+            second.acquire(0)
+        with PortLock(free_port + 1, abstract=abstract) as another:
+            another.acquire(0)
+        first.release()
+        second.acquire(0)
+        second.release()
+        second.release()
+
+
+def test_a_process_that_is_killed_frees_the_lock(free_port, monkeypatch):
+    command = [sys.executable, "-c", _HOLDER, str(free_port), "True"]
+    if sys.platform != "linux":
+        pytest.skip("abstract sockets are Linux's")
+    said = []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout.readline() == "held\n"
+        lock = PortLock(free_port)
+        with pytest.raises(TemporaryError):
+            lock.acquire(0.3, say=said.append)
+        assert len(said) == 1
+        assert str(free_port) in said[0]
+        holder.send_signal(signal.SIGKILL)
+        began = time.monotonic()
+        lock.acquire(10)
+        assert time.monotonic() - began < 2
+        lock.release()
+
+
+def test_waiting_ends_when_the_holder_is_done_and_is_said_once():
+    said, slept = [], []
+    first, second = PortLock(PORT), PortLock(PORT)
+    first.acquire(0)
+
+    def sleep(seconds):
+        slept.append(seconds)
+        if len(slept) == 5:
+            first.release()
+
+    second.acquire(600, say=said.append, sleep=sleep)
+    second.release()
+    assert len(said) == 1
+    assert max(slept) <= 0.2
+
+
+def test_waiting_ends_when_the_job_is_stopped():
+    def stopped():
+        raise TerminatedJobError("stopped")
+
+    first, second = PortLock(PORT), PortLock(PORT)
+    first.acquire(0)
+    with pytest.raises(TerminatedJobError):
+        second.acquire(600, require_running=stopped)
+    first.release()
+
+
+def test_a_lock_is_not_taken_twice_by_one_holder():
+    with PortLock(PORT) as lock:
+        lock.acquire(0)
+        with pytest.raises(ValueError, match="held already"):
+            lock.acquire(0)
