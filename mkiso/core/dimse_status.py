@@ -97,9 +97,7 @@ _FIND = (
     _row(0xA900, 0xA9FF, _O.REFUSED, "Identifier does not match SOP class", "PS3.4 C.4-1"),
     _row(0xC000, 0xCFFF, _O.FAILED, "Failed: unable to process", "PS3.4 C.4-1"),
     _row(0xFE00, 0xFE00, _O.CANCELLED, "Matching terminated by a cancel", "PS3.4 C.4-1"),
-    _row(
-        0xFF01, 0xFF01, _O.PENDING, "Matches continue, some keys not supported", "PS3.4 C.4-1"
-    ),
+    _row(0xFF01, 0xFF01, _O.PENDING, "Matches continue, some keys not supported", "PS3.4 C.4-1"),
 )
 
 #: PS3.4 Tables C.4-2 and C.4-3.
@@ -164,9 +162,7 @@ def error_for(
             "machine's address."
         )
     if outcome is Outcome.NOT_AUTHORISED:
-        return PermissionDeniedError(
-            f"{what}: allow it for the AE title {calling_ae_title} there."
-        )
+        return PermissionDeniedError(f"{what}: allow it for the AE title {calling_ae_title} there.")
     if outcome is Outcome.CANCELLED:
         return TemporaryError(f"{what}, which was not asked for; try again later.")
     if outcome is Outcome.BUSY:

@@ -285,12 +285,12 @@ def plain_address(address: str) -> str:
 
 
 def _bind(host: str, port: int) -> socket.socket:
+    if not 0 <= port <= 65535:  # the resolver would take it modulo 65536
+        raise ConfigError(f"{port} is not a port number.")
     try:
         return _bound_socket(host, port)
-    except socket.gaierror as error:
+    except (socket.gaierror, UnicodeError) as error:
         raise ConfigError(f"The address to bind, {host}, is not known here.") from error
-    except OverflowError as error:
-        raise ConfigError(f"{port} is not a port number.") from error
     except OSError as error:
         raise _bind_error(error, host, port) from error
 

@@ -82,6 +82,8 @@ def connect(
     where = f"{called_ae_title} at {host}:{port}"
     _require_ae_title(calling_ae_title)
     _require_ae_title(called_ae_title)
+    if not 0 < port <= 65535:  # the resolver would take it modulo 65536
+        raise ConfigError(f"{port} of {called_ae_title} is not a port number.")
     if len(contexts) > MAXIMUM_CONTEXTS:
         raise ValueError(f"{len(contexts)} contexts, and an association has room for 128")
     numbered = [(2 * n + 1, c) for n, c in enumerate(contexts) if _is_proposable(c)]

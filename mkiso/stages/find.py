@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -40,6 +41,8 @@ Match = TypeVar("Match")
 #: Answers to one query beyond the instances a job may have.
 _SLACK = 1000
 _NAP_SECONDS = 0.2
+#: One lost association may be chance; so many, each at its first query, are not.
+_LEAST_LOST = 2
 
 
 def run(context: Context, *, sleep: Callable[[float], None] = time.sleep) -> FindResult:
@@ -115,6 +118,9 @@ class _Find:
             if series or not others:
                 studies.append(dataclasses.replace(study, series=series))
         self._require_something_left(studies, left_out)
+        for number, count in Counter(study.accession_number for study in studies).items():
+            if count > 1 and number:
+                self._context.say(f"{printable(number)} has {count} studies of one patient.")
         claimed = [selection.count_of(s) or 0 for study in studies for s in study.series]
         selection.require_limit(sum(claimed), self._job.max_instances)
         filtered = bool(self._job.modalities)
@@ -179,8 +185,6 @@ class _Find:
         selection.require_one_patient(matches, asked, self._archive)
         if not matches:
             self._require_found(number, asked)
-        elif len(selection.without_duplicates(matches)) > 1:
-            self._context.say(f"{asked} has {len(matches)} studies of one patient.")
         return matches
 
     def _by_uid(self, uid: str) -> tuple[Study, ...]:
@@ -300,7 +304,7 @@ class _Find:
                 self._wait,
             )
         except AssociationLostError as error:
-            if self._session.lost_at_once <= policy.retries:
+            if self._session.lost_at_once < max(policy.retries + 1, _LEAST_LOST):
                 raise
             # Orthanc accepts the association of a stranger and aborts it at the first C-FIND
             raise ConfigError(

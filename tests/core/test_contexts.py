@@ -58,7 +58,10 @@ def test_service_classes_are_the_standards_classes_that_do_not_store():
 
 def test_every_storage_class_that_pynetdicom_knows_is_stored():
     sop_class = pytest.importorskip("pynetdicom.sop_class")
-    classes = {*sop_class._STORAGE_CLASSES.values(), *sop_class._NON_PATIENT_OBJECT_CLASSES.values()}
+    classes = {
+        *sop_class._STORAGE_CLASSES.values(),
+        *sop_class._NON_PATIENT_OBJECT_CLASSES.values(),
+    }
     assert len(classes) > 170
     assert [uid for uid in classes if not is_storage_class(uid)] == []
 
@@ -148,7 +151,9 @@ def test_a_requestor_that_only_wants_to_be_scp_is_rejected():
     assert (both.result, both.scu_role, both.scp_role) == (ACCEPTED, True, False)
 
 
-@pytest.mark.parametrize("value", ["", ".", "1.", ".1", "1..2", "1.2 ", "1.2\n", "1.a", "é", "1" * 65])
+@pytest.mark.parametrize(
+    "value", ["", ".", "1.", ".1", "1..2", "1.2 ", "1.2\n", "1.a", "é", "1" * 65]
+)
 def test_what_is_no_uid(value):
     assert not is_uid(value)
 

@@ -1,10 +1,13 @@
+import shutil
 import threading
 import time
 
+import pydicom
 import pytest
 from scripted_peer import ScriptedPeer, identifier, respond, wait_for
 
 from mkiso.core.identifier import decode_identifier
+from mkiso.core.job import Node
 from mkiso.core.retrieval_plan import Request
 from mkiso.errors import ConfigError, InternalError, ProtocolError, TemporaryError
 from mkiso.network import dimse
@@ -257,3 +260,35 @@ def test_no_thread_is_left_after_the_end():
     with ScriptedPeer(moves((0, (None, 1, 0, 0), ""))) as peer:
         move(peer).wait(10)
         assert "C-MOVE" not in [thread.name for thread in threading.enumerate()]
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize("name", ["dcmqrscp", "orthanc"])
+def test_a_real_archive_that_does_not_know_the_destination(
+    name, tmp_path, shared_tools, need_program
+):
+    import peers  # noqa: PLC0415 - only where the programs are
+
+    need_program("Orthanc" if name == "orthanc" else "dcmqrscp", "ss")
+    source = tmp_path / "source"
+    source.mkdir()
+    path = pydicom.data.get_testdata_file("CT_small.dcm", download=False)
+    shutil.copy(path, source)
+    study = str(pydicom.dcmread(path).StudyInstanceUID)
+    archive = peers.start(name, shared_tools, source, tmp_path / "state")
+    try:
+        outcome = start_move(
+            Node("abpacs", "ABPACS", "127.0.0.1", archive.port),
+            Request(study),
+            calling_ae_title="CDRECORD",
+            destination_ae_title="NOBODY",
+            message_id=77,
+            deadline=time.monotonic() + 20,
+            log=lambda line: None,
+        ).wait(20)
+    finally:
+        peers.stop(archive)
+    if name == "dcmqrscp":
+        assert (outcome.status, type(outcome.error)) == (0xA801, ConfigError)
+    else:  # C000H for everything: the evidence decides
+        assert (outcome.status, outcome.error) == (0xC000, None)

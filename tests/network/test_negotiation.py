@@ -39,7 +39,9 @@ def test_our_request_is_read_as_meant_by_pynetdicom():
     pdu = A_ASSOCIATE_RQ()
     pdu.decode(REQUEST)
     assert (pdu.calling_ae_title, pdu.called_ae_title) == ("ME", "YOU")
-    assert [(c.context_id, c.abstract_syntax, c.transfer_syntax) for c in pdu.presentation_context] == [
+    assert [
+        (c.context_id, c.abstract_syntax, c.transfer_syntax) for c in pdu.presentation_context
+    ] == [
         (1, CT, [EXPLICIT, IMPLICIT]),
         (5, "1.2.3", [IMPLICIT]),
     ]

@@ -217,9 +217,7 @@ def test_several_associations_at_once_each_get_theirs(site):
     assert site.reception.instances_stored == 80
     assert site.reception.associations_seen == 8
     assert len({i.sop_instance_uid for i in site.instances}) == 80
-    assert all(
-        hashlib.sha256(i.path.read_bytes()).hexdigest() == i.sha256 for i in site.instances
-    )
+    assert all(hashlib.sha256(i.path.read_bytes()).hexdigest() == i.sha256 for i in site.instances)
 
 
 # --- duplicates
@@ -688,7 +686,9 @@ COMMAND = raw.store_command(CT, "1.2.3.4.1")
 )
 def test_nonsense_on_an_association_ends_it_with_an_abort(make_site, sent):
     site = make_site(SHORT)
-    with site.peer((1, CT, EXPLICIT), (3, "1.2.840.10008.5.1.4.31", EXPLICIT), (7, CT, IMPLICIT)) as peer:
+    with site.peer(
+        (1, CT, EXPLICIT), (3, "1.2.840.10008.5.1.4.31", EXPLICIT), (7, CT, IMPLICIT)
+    ) as peer:
         peer.send(sent)
         assert peer.read_last_pdu() == raw.ABORT
     site.settle()

@@ -194,6 +194,12 @@ def test_a_host_name_that_is_none_is_a_matter_of_configuration():
         connect("a" * 70, 104, calling_ae_title="ME", called_ae_title="YOU", contexts=CONTEXTS)
 
 
+@pytest.mark.parametrize("port", [0, -1, 65536 + 104])
+def test_a_port_that_is_none_is_a_matter_of_configuration(port):
+    with pytest.raises(ConfigError, match="port number"):
+        associate(port)
+
+
 @pytest.mark.parametrize("title", ["", "   ", "A" * 17, "ÄÖ"])
 def test_an_ae_title_that_is_none_is_a_matter_of_configuration(title):
     with pytest.raises(ConfigError, match="AE title"):
@@ -351,7 +357,11 @@ def test_a_data_set_in_memory_is_capped():
     "pieces",
     [
         [b"".join((raw.pdv(1, 3, raw.store_command(CT, "1.2")), raw.pdv(1, 2, b"0123456789")))],
-        [raw.pdv(1, 3, raw.store_command(CT, "1.2")), raw.pdv(1, 0, b""), raw.pdv(1, 2, b"0123456789")],
+        [
+            raw.pdv(1, 3, raw.store_command(CT, "1.2")),
+            raw.pdv(1, 0, b""),
+            raw.pdv(1, 2, b"0123456789"),
+        ],
         [raw.pdv(1, 3, raw.store_command(CT, "1.2"))]
         + [raw.pdv(1, 0, bytes((48 + n,))) for n in range(10)]
         + [raw.pdv(1, 2, b"")],
