@@ -235,7 +235,7 @@ class RawAcceptor:
                 self._script(peer)
         except (OSError, EOFError):
             pass  # the other side went away, as many tests want it
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - raised again where the test is
             self.error = error
 
     def __enter__(self):

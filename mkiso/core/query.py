@@ -59,11 +59,7 @@ RETURN_KEYS: dict[str, tuple[tuple[int, str], ...]] = {
         (0x00200011, "IS"),  # SeriesNumber
         (NUMBER_OF_SERIES_INSTANCES, "IS"),
     ),
-    "IMAGE": (
-        (SOP_CLASS_UID, "UI"),
-        (SOP_INSTANCE_UID, "UI"),
-        (0x00200013, "IS"),  # InstanceNumber
-    ),
+    "IMAGE": ((SOP_INSTANCE_UID, "UI"),),
 }
 
 #: What is read of an answer; names and birth dates are not (identity is decided on the objects).
@@ -109,13 +105,19 @@ def series_query(study_instance_uid: str) -> Identifier:
     return _query("SERIES", {STUDY_INSTANCE_UID: _unique(study_instance_uid)})
 
 
-def image_query(study_instance_uid: str, series_instance_uid: str) -> Identifier:
-    """Return the IMAGE level query for all instances of a series."""
+def image_query(
+    study_instance_uid: str, series_instance_uid: str, *, with_class: bool = False
+) -> Identifier:
+    """Return the IMAGE level query for all instances of a series.
+
+    `with_class` asks for the SOP class, too, which only C-GET needs: Orthanc opens every file for
+    it (1000 instances: 0.7 s against 0.2 s).
+    """
     keys = {
         STUDY_INSTANCE_UID: _unique(study_instance_uid),
         SERIES_INSTANCE_UID: _unique(series_instance_uid),
     }
-    return _query("IMAGE", keys)
+    return _query("IMAGE", {**keys, SOP_CLASS_UID: b""} if with_class else keys)
 
 
 def retrieve_identifier(request: Request) -> Identifier:

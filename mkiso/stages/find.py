@@ -255,7 +255,11 @@ class _Find:
         """Return the instances of a series; none where the archive has no IMAGE level."""
         if not self._has_image_level:
             return ()
-        identifier = image_query(series.study_instance_uid, series.series_instance_uid)
+        identifier = image_query(
+            series.study_instance_uid,
+            series.series_instance_uid,
+            with_class=self._job.archive.retrieve == "get",
+        )
         try:
             answer = self._ask(identifier, lambda a: matching_instance(a, series))
         except QueryRefusedError as error:

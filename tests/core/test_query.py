@@ -117,6 +117,9 @@ def test_lower_levels_carry_the_unique_keys_above_them():
     assert (image.QueryRetrieveLevel, image.StudyInstanceUID) == ("IMAGE", STUDY)
     assert image.SeriesInstanceUID == SERIES
     assert image.SOPInstanceUID == ""
+    assert "SOPClassUID" not in image  # makes Orthanc open every file
+    with_class = decoded_by_pydicom(image_query(STUDY, SERIES, with_class=True), EXPLICIT)
+    assert with_class.SOPClassUID == ""
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import contextlib
 import struct
 
 import pytest
@@ -25,7 +26,7 @@ def test_the_table_of_elements_is_that_of_the_standard():
     dictionary = pytest.importorskip("pynetdicom.dimse_messages")._COMMAND_SET_KEYWORDS
     keywords = {keyword for names in dictionary.values() for keyword in names}
     known = {keyword for _, keyword, _ in ELEMENTS}
-    from pydicom.datadict import keyword_dict, dictionary_VR  # noqa: PLC0415
+    from pydicom.datadict import dictionary_VR, keyword_dict  # noqa: PLC0415
 
     assert keywords - known <= {"CommandGroupLength"}
     for element, keyword, vr in ELEMENTS:
@@ -85,10 +86,8 @@ def test_any_bytes_are_a_command_or_a_breach_of_the_protocol(raw):
 def test_a_damaged_command_is_a_command_or_a_breach_of_the_protocol(at, damage):
     raw = bytearray(encode_command(STORE))
     raw[at : at + len(damage)] = damage
-    try:
+    with contextlib.suppress(ProtocolError):
         assert "CommandField" in decode_command(raw)
-    except ProtocolError:
-        pass
 
 
 def element(number, value, *, group=0, length=None):

@@ -561,9 +561,12 @@ def test_a_block_that_raises_aborts():
         accept_first(peer)
         assert peer.read_last_pdu() == raw.ABORT
 
-    with against(script) as acceptor, pytest.raises(ZeroDivisionError):
-        with associate(acceptor.port, Deadlines()):
-            raise ZeroDivisionError
+    with (
+        against(script) as acceptor,
+        pytest.raises(ZeroDivisionError),
+        associate(acceptor.port, Deadlines()),
+    ):
+        raise ZeroDivisionError
 
 
 # --- TLS
@@ -576,10 +579,26 @@ def certificates(tmp_path_factory, need_program):
     folder = tmp_path_factory.mktemp("tls")
     for name in ("ours", "other"):
         subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
-            + ["-nodes", "-days", "2", "-subj", "/CN=localhost"]
-            + ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-            + ["-keyout", str(folder / f"{name}.key"), "-out", str(folder / f"{name}.pem")],
+            [
+                "openssl",
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:P-256",
+                "-nodes",
+                "-days",
+                "2",
+                "-subj",
+                "/CN=localhost",
+                "-addext",
+                "subjectAltName=DNS:localhost,IP:127.0.0.1",
+                "-keyout",
+                str(folder / f"{name}.key"),
+                "-out",
+                str(folder / f"{name}.pem"),
+            ],
             check=True,
             capture_output=True,
         )
@@ -592,22 +611,26 @@ def test_tls_carries_an_association_while_silent_clients_hang_in_the_handshake(c
     server, ours, _ = certificates
     client = ssl.create_default_context(cafile=ours)
     data = bytes(range(256)) * 4000
-    with listening(answer_all, tls=server, deadlines=Deadlines()) as listener:
-        with contextlib.ExitStack() as stack:
-            for _ in range(5):
-                stack.enter_context(socket.create_connection(("127.0.0.1", listener.port)))
-            with associate(listener.port, Deadlines(), tls=client) as association:
-                association.send(3, store_command(), data)
-                assert association.receive().data == data
-                association.release()
+    with (
+        listening(answer_all, tls=server, deadlines=Deadlines()) as listener,
+        contextlib.ExitStack() as stack,
+    ):
+        for _ in range(5):
+            stack.enter_context(socket.create_connection(("127.0.0.1", listener.port)))
+        with associate(listener.port, Deadlines(), tls=client) as association:
+            association.send(3, store_command(), data)
+            assert association.receive().data == data
+            association.release()
 
 
 def test_a_wrong_certificate_is_a_matter_of_configuration(certificates):
     server, _, other = certificates
     client = ssl.create_default_context(cafile=other)
-    with listening(answer_all, tls=server) as listener:
-        with pytest.raises(ConfigError, match="certificate of YOU"):
-            associate(listener.port, tls=client)
+    with (
+        listening(answer_all, tls=server) as listener,
+        pytest.raises(ConfigError, match="certificate of YOU"),
+    ):
+        associate(listener.port, tls=client)
 
 
 def test_a_server_without_tls_is_a_matter_of_configuration(certificates):

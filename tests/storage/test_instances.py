@@ -148,8 +148,7 @@ def test_too_little_free_space_is_told_before_and_during_an_object(tmp_path):
     writer = store.begin(CT, "1.2.3.4.1", EXPLICIT)
     free[0] = 499
     with pytest.raises(OSError, match="Less than") as caught:
-        for _ in range(20):
-            writer.write(memoryview(bytes(5_000_000)))
+        write_much(writer)
     assert caught.value.errno == errno.ENOSPC
     writer.discard()
     store._next_look = 0.0
@@ -158,12 +157,16 @@ def test_too_little_free_space_is_told_before_and_during_an_object(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def write_much(writer):
+    for _ in range(20):
+        writer.write(memoryview(bytes(5_000_000)))
+
+
 def test_an_object_over_the_limit_is_told(tmp_path):
     store = InstanceStore(tmp_path, max_instance_bytes=1_000_000)
     writer = store.begin(CT, "1.2.3.4.1", EXPLICIT)
     with pytest.raises(LimitError):
-        for _ in range(20):
-            writer.write(memoryview(bytes(100_000)))
+        write_much(writer)
     writer.discard()
 
 
