@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from mkiso import __version__
-
 #: Implementation Class UID: a UUID-derived UID (PS3.5 B.2), the same for all versions.
 IMPLEMENTATION_CLASS_UID = "2.25.92220478226349905122065540162552942076"
-#: Implementation Version Name: at most 16 characters.
-IMPLEMENTATION_VERSION_NAME = f"MKISO_{__version__}"[:16]
+#: Implementation Version Name, at most 16 characters. Without the version of mkiso: it stands in
+#: the file meta, and the same instances must be the same disc after an update, too.
+IMPLEMENTATION_VERSION_NAME = "MKISO"
