@@ -84,7 +84,7 @@ final class MkisoResult
         $report = json_decode($stdout, true);
         $whole = is_array($report) && isset($report['code'], $report['message'])
             && is_int($report['code']) && is_string($report['message'])
-            && isset(self::CODES[$report['code']]);
+            && array_key_exists($report['code'], self::CODES);
         if ($whole && ($exitCode === null || $exitCode === $report['code'])) {
             list($name, $retry) = self::CODES[$report['code']];
             $report['discs'] = isset($report['discs']) ? (array) $report['discs'] : array();
@@ -145,6 +145,7 @@ final class MkisoClient
         'output' => '',
         'forward' => 'forward',
         'deadline_seconds' => 15000,
+        'grace_seconds' => 60,
         'work' => '/var/lib/mkiso-web',
         'maximum_jobs' => 8,
         'keep_hours' => 48,
@@ -156,8 +157,6 @@ final class MkisoClient
         'XDG_STATE_HOME', 'XDG_CONFIG_HOME', 'MKISO_CONFIG',
     );
     const DEFAULT_PATH = '/usr/local/bin:/usr/bin:/bin';
-    /** Between SIGTERM, at which mkiso cleans up, and SIGKILL. */
-    const GRACE_SECONDS = 60;
 
     /** @var array */
     public $settings;
@@ -323,7 +322,7 @@ final class MkisoClient
     {
         $events = new MkisoEvents($stderr);
         $deadline = self::seconds() + $this->settings['deadline_seconds'];
-        $signals = array(array(0, 15), array(self::GRACE_SECONDS, 9));
+        $signals = array(array(0, 15), array($this->settings['grace_seconds'], 9));
         $pause = 5000;
         do {
             // Asked once and kept: PHP before 8.3 tells the exit code a single time.

@@ -29,20 +29,22 @@ final class MkisoJob
         $this->folder = $folder;
     }
 
-    /** What was asked for. */
+    /** The accession numbers that were asked for. */
     public function accessions()
     {
-        $request = json_decode((string) @file_get_contents("$this->folder/request.json"), true);
+        return $this->asked('accessions', array());
+    }
 
-        return isset($request['accessions']) ? $request['accessions'] : array();
+    /** The modalities that were asked for; none is all. */
+    public function modalities()
+    {
+        return $this->asked('modality', array());
     }
 
     /** The folder that its images may be in. */
     public function output()
     {
-        $request = json_decode((string) @file_get_contents("$this->folder/request.json"), true);
-
-        return isset($request['output']) ? $request['output'] : "$this->folder/discs";
+        return $this->asked('output', "$this->folder/discs");
     }
 
     /** Whether mkiso lives: it holds the lock that it was born with. */
@@ -85,6 +87,13 @@ final class MkisoJob
     public function started()
     {
         return (int) @filemtime("$this->folder/request.json");
+    }
+
+    private function asked($key, $default)
+    {
+        $request = json_decode((string) @file_get_contents("$this->folder/request.json"), true);
+
+        return isset($request[$key]) ? $request[$key] : $default;
     }
 }
 
@@ -137,11 +146,13 @@ final class MkisoJobs
         }
     }
 
-    /** Wait until the job has ended. */
+    /** Wait until the job has ended, or is long past its deadline. */
     public function wait(MkisoJob $job)
     {
         $pause = 10000;
-        while ($job->isRunning()) {
+        $until = MkisoClient::seconds() + $this->client->settings['deadline_seconds']
+            + $this->client->settings['grace_seconds'] + 30;
+        while ($job->isRunning() && MkisoClient::seconds() < $until) {
             usleep($pause = min(2 * $pause, 250000));
         }
     }
@@ -170,7 +181,7 @@ final class MkisoJobs
         while (count($descriptors) <= self::LAST_INHERITED) {
             $descriptors[] = array('file', '/dev/null', 'r');
         }
-        proc_close($this->client->open($words, $descriptors));  // setsid has ended already
+        proc_close($this->client->open($words, $descriptors));  // ends as soon as mkiso is on its own
         fclose($lock);  // without unlocking: mkiso holds it now
 
         return $job;
@@ -178,7 +189,8 @@ final class MkisoJobs
 
     /**
      * mkiso behind `setsid`, out of the reach of the web server's process group, and `timeout`,
-     * which ends it when the request is long gone.
+     * which ends it when the request is long gone. The first setsid has left the group before the
+     * second one, being the leader of a new one, forks and ends.
      */
     private function words()
     {
@@ -188,7 +200,7 @@ final class MkisoJobs
         }
 
         return array_merge(array(
-            'setsid', '--fork', 'timeout', '-k', (string) MkisoClient::GRACE_SECONDS,
+            'setsid', 'setsid', 'timeout', '-k', (string) $this->client->settings['grace_seconds'],
             (string) $this->client->settings['deadline_seconds'],
         ), $words);
     }
@@ -196,7 +208,11 @@ final class MkisoJobs
     private function requireWorkFolder()
     {
         $work = $this->client->settings['work'];
-        if (!is_dir($this->folder) && (!is_dir($work) || !@mkdir($this->folder, 0700))) {
+        if (is_dir($work) && !is_dir($this->folder)) {
+            @mkdir($this->folder, 0700);  // another request may be as fast
+            clearstatcache();
+        }
+        if (!is_dir($this->folder) || !is_writable($this->folder)) {
             throw new MkisoRefused(78, "The folder $work is not there or not writable for the web"
                 . " server; make it, or name another as 'work' in config.php.");
         }

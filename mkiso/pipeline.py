@@ -16,22 +16,23 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 
+from mkiso.core.conclusion import good_news, incomplete, stopped, unexpected
 from mkiso.core.context import Context, Progress
 from mkiso.core.disc_content import Disc
 from mkiso.core.failure import failure_lines
 from mkiso.core.job import Job
 from mkiso.core.media_names import source_date_epoch
-from mkiso.core.model import FileSet, FindResult
+from mkiso.core.model import FileSet, FindResult, ReceivedInstance
 from mkiso.core.report import ForwardReport, Report
 from mkiso.core.report_parts import disc_reports, study_reports
 from mkiso.disc.pages import check_templates
 from mkiso.errors import (
     ConfigError,
     ForwardError,
-    IncompleteError,
-    InternalError,
     InterruptedJobError,
     MkisoError,
+    NotFoundError,
+    TerminatedJobError,
 )
 from mkiso.network.port_lock import PortLock
 from mkiso.network.receiver import Receiver
@@ -75,6 +76,14 @@ class _Knowledge:
     forwarded: tuple[ForwardReport, ...] = ()
     received: int = 0
 
+    def count(self, _instance: ReceivedInstance) -> None:
+        """Count an instance as soon as it is here: a job that fails says how far it came."""
+        self.received += 1
+
+    def take_forwarded(self, reports: tuple[ForwardReport, ...]) -> None:
+        """Note what the nodes took, also when a signal ended it."""
+        self.forwarded = reports
+
 
 def run(job: Job, *, surroundings: Surroundings | None = None) -> Report:
     """Do the whole job and return its report; expected failures are in its code, not raised."""
@@ -90,16 +99,16 @@ def run(job: Job, *, surroundings: Surroundings | None = None) -> Report:
             stack.callback(log.close)
             context = _context(job, world, log, known)
             _make(context, known, Ledger(state_folder, context.warn))
+        except (InterruptedJobError, TerminatedJobError) as failure:
+            error = stopped(failure, known.discs)
         except MkisoError as failure:
             error = failure
         except KeyboardInterrupt:
-            error = InterruptedJobError("Interrupted; nothing was published.")
+            error = stopped(InterruptedJobError("Interrupted; nothing was published."), known.discs)
         except Exception as failure:  # noqa: BLE001 - a bug is told apart and logged
             for line in failure_lines(failure):
                 log(line)
-            error = InternalError(
-                f"An error inside mkiso ended the job; its log has the details: {log.path}"
-            )
+            error = unexpected(failure, str(log.path or ""))
         report = _report(job, known, error, log.path, (started, _utc(world.now())))
         _record(report, job, state_folder, log, known)
     return report
@@ -125,12 +134,18 @@ def acquire(context: Context, workspace: Workspace, known: _Knowledge) -> author
                 folder=workspace.folder,
                 find_again=lambda: find.run(context),
                 has_grown=lambda found: find.has_grown(found, context),
+                listeners=(known.count,),
             )
     known.found = result.found
     known.received = len(result.retrieved.instances)
-    known.acquired = author.Acquired(result.found, result.retrieved, _day(context))
-    if _is_incomplete(known.acquired) and not job.allow_incomplete:
-        raise _incomplete(known.acquired)
+    known.acquired = author.Acquired(result.found, result.retrieved, _day(time.time()))
+    if _is_incomplete(known.acquired) and not (job.allow_incomplete and known.received):
+        raise incomplete(known.acquired.retrieved, published=False)
+    if not known.received:
+        raise NotFoundError(
+            f"{job.archive.name} lists the studies asked for, but not a single instance in them: "
+            "there is nothing to put on a disc."
+        )
     return known.acquired
 
 
@@ -149,6 +164,7 @@ def finish(
             image = write.run(plan, workspace.folder / f"disc{plan.number}.part", context)
         with _timed("verify", known):
             verified.append(verify.run(image, plan, context))
+    context.require_running()  # the last moment: from here on the discs get their names
     with _timed("publish", known):
         for plan, good in zip(plans, verified, strict=True):
             known.discs.append(publish.run(good, plan, context))
@@ -165,9 +181,9 @@ def _make(context: Context, known: _Knowledge, ledger: Ledger) -> None:
         context.say(f"{'Exists already' if disc.existed else 'Made'}: {disc.path}")
     if job.forward:
         with _timed("forward", known):
-            known.forwarded = forward.run(tuple(known.discs), context, ledger=ledger)
+            forward.run(tuple(known.discs), context, ledger=ledger, tell=known.take_forwarded)
     if _is_incomplete(acquired):
-        raise _incomplete(acquired, published=True)
+        raise incomplete(acquired.retrieved, published=True)
     failed = [node.node for node in known.forwarded if node.failed]
     if failed:
         raise ForwardError(
@@ -211,21 +227,6 @@ def _bound_receiver(context: Context, stack: ExitStack) -> Receiver:
 def _is_incomplete(acquired: author.Acquired) -> bool:
     """Whether something is missing, or whether nobody can know that nothing is."""
     return bool(acquired.retrieved.missing_count) or not acquired.found.count_verified
-
-
-def _incomplete(acquired: author.Acquired, *, published: bool = False) -> MkisoError:
-    """Return the failure of a gap."""
-    what = "an image that says so was made" if published else "nothing was published"
-    count = acquired.retrieved.missing_count
-    if not count:
-        return IncompleteError(
-            "The archive gives neither lists nor counts of instances, so nobody can know whether "
-            f"everything arrived; {what}. With --allow-incomplete a disc can be made all the same."
-        )
-    return IncompleteError(
-        f"{count} of {count + len(acquired.retrieved.instances)} instances did not arrive; {what}. "
-        "They are named in the report; ask again later, or look at the archive's log."
-    )
 
 
 def _context(job: Job, world: Surroundings, log: JobLog, known: _Knowledge) -> Context:
@@ -284,7 +285,7 @@ def _report(
     found = known.found
     return Report(
         code=error.code if error else 0,
-        message=error.message if error else _good_news(known),
+        message=error.message if error else good_news(known.discs),
         details=error.details if error else (),
         job=job.job_id,
         accessions=job.accession_numbers,
@@ -301,15 +302,6 @@ def _report(
         overruled=tuple(dict.fromkeys(w for plan in known.plans for w in plan.overruled)),
         **study_reports(found, known.acquired.retrieved if known.acquired else None),
     )
-
-
-def _good_news(known: _Knowledge) -> str:
-    """Return the sentence of a success."""
-    count = sum(disc.instances for disc in known.discs)
-    if all(disc.existed for disc in known.discs):
-        return f"This very disc exists already, with {count} instances."
-    kind = "disc image" if len(known.discs) == 1 else "disc images"
-    return f"{len(known.discs)} {kind} with {count} instances made and verified."
 
 
 def _record(
@@ -337,11 +329,10 @@ def _record(
     )
 
 
-def _day(context: Context) -> str:
+def _day(now: float) -> str:
     """Return the day that the disc says it was made on."""
-    del context
     epoch = source_date_epoch(os.environ)
-    moment = datetime.fromtimestamp(time.time() if epoch is None else epoch, timezone.utc)
+    moment = datetime.fromtimestamp(now if epoch is None else epoch, timezone.utc)
     return (moment if epoch is not None else moment.astimezone()).strftime("%Y-%m-%d")
 
 

@@ -23,8 +23,7 @@ def encode_file_meta(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_
             _text(0x0002, b"UI", sop_class_uid),  # Media Storage SOP Class UID
             _text(0x0003, b"UI", sop_instance_uid),  # Media Storage SOP Instance UID
             _text(0x0010, b"UI", transfer_syntax_uid),
-            _text(0x0012, b"UI", IMPLEMENTATION_CLASS_UID),
-            _text(0x0013, b"SH", IMPLEMENTATION_VERSION_NAME),
+            _IMPLEMENTATION,
         )
     )
     group_length = _SHORT.pack(2, 0x0000, b"UL", 4) + struct.pack("<I", len(elements))
@@ -36,3 +35,8 @@ def _text(element: int, vr: bytes, value: str) -> bytes:
     if len(raw) % 2:
         raw += b"\0" if vr == b"UI" else b" "
     return _SHORT.pack(2, element, vr, len(raw)) + raw
+
+
+_IMPLEMENTATION = _text(0x0012, b"UI", IMPLEMENTATION_CLASS_UID) + _text(
+    0x0013, b"SH", IMPLEMENTATION_VERSION_NAME
+)

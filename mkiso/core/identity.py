@@ -143,36 +143,58 @@ def patients(
         known = of_study.setdefault(uid, identity)
         _require_same(known, identity, uid, notes)
         of_study[uid] = _joined(known, identity)
-    groups: list[list[str]] = []
-    for uid, identity in of_study.items():
-        _add_study(uid, identity, groups, of_study, notes)
+    groups = _groups(of_study, accession_of_study, notes)
     _require_groups_allowed(groups, accession_of_study, per_patient)
-    return tuple(
-        PatientGroup(
-            tuple(i for i in instances if i.study_instance_uid in set(group)),
-            tuple(notes.warnings),
-            tuple(notes.overruled),
-        )
-        for group in groups
-    )
+    number_of = {uid: number for number, group in enumerate(groups) for uid in group}
+    members: list[list[ReceivedInstance]] = [[] for _ in groups]
+    for instance in instances:
+        members[number_of[instance.study_instance_uid]].append(instance)
+    warnings, overruled = tuple(notes.warnings), tuple(notes.overruled)
+    return tuple(PatientGroup(tuple(each), warnings, overruled) for each in members)
 
 
-def _add_study(
-    uid: str,
-    identity: PatientIdentity,
-    groups: list[list[str]],
-    of_study: dict[str, PatientIdentity],
-    notes: _Notes,
-) -> None:
-    """Put a study to the group of its patient, or open a new one."""
-    for group in groups:
-        found = difference(of_study[group[0]], identity, same_study=False)
-        if found is None or (found.overrulable and notes.same_patient):
-            notes.add(of_study[group[0]], identity, f"Study {uid}", found)
-            of_study[group[0]] = _joined(of_study[group[0]], identity)
-            group.append(uid)
-            return
-    groups.append([uid])
+def _groups(
+    of_study: Mapping[str, PatientIdentity], accession_of_study: Mapping[str, str], notes: _Notes
+) -> list[list[str]]:
+    """Return the studies by patient, patients in the order of the accession numbers asked for.
+
+    Those that state most come first: what is empty in one must not bring two patients together.
+    """
+    order = {uid: place for place, uid in enumerate(accession_of_study)}
+    uids = sorted(of_study, key=lambda uid: (-_stated(of_study[uid]), order.get(uid, -1), uid))
+    groups: list[list[str]] = []
+    joined: list[PatientIdentity] = []
+    for uid in uids:
+        identity = of_study[uid]
+        found = [difference(known, identity, same_study=False) for known in joined]
+        same = [number for number, each in enumerate(found) if each is None] or [
+            number for number, each in enumerate(found) if each and _is_overruled(each, notes)
+        ]
+        if not same:
+            groups.append([uid])
+            joined.append(identity)
+            continue
+        if len(same) > 1:
+            raise AmbiguousError(
+                f"Study {uid} states too little to tell which of {len(same)} patients of this job "
+                "it belongs to: ask for it alone."
+            )
+        number = same[0]
+        notes.add(joined[number], identity, f"Study {uid}", found[number])
+        joined[number] = _joined(joined[number], identity)
+        groups[number].append(uid)
+    return sorted(groups, key=lambda group: min((order.get(uid, -1), uid) for uid in group))
+
+
+def _stated(identity: PatientIdentity) -> int:
+    """Return how many of the values that identify a patient are there."""
+    values = (identity.patient_id, identity.issuer, *identity.name, identity.birth_date)
+    return sum(map(bool, values))
+
+
+def _is_overruled(found: Difference, notes: _Notes) -> bool:
+    """Whether a person said that such a difference is none."""
+    return found.overrulable and notes.same_patient
 
 
 def _require_groups_allowed(
@@ -206,7 +228,7 @@ def _require_same(
     """Raise when one study holds two patients; note what could not be compared."""
     where = f"Study {study_instance_uid}"
     found = difference(known, identity, same_study=True)
-    if found and not (found.overrulable and notes.same_patient):
+    if found and not _is_overruled(found, notes):
         hint = (
             " If a person has made sure that it is one patient, --same-patient overrules this."
             if found.overrulable

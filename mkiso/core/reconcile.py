@@ -34,24 +34,27 @@ class Reconciliation:
 def reconcile(found: FindResult, received: Collection[tuple[str, str]]) -> Reconciliation:
     """Compare the expected set with `received`, pairs of (SOP Instance UID, Series Instance UID).
 
-    A series that the archive does not list instance by instance is compared by its count.
+    A series that the archive does not list instance by instance is compared by its count; of one
+    that it does not even count, whatever came is neither missing nor unlisted.
     """
     have = {uid for uid, _ in received}
     expected = found.expected
     listed = {instance.sop_instance_uid for instance in expected}
-    counted = _counted_series(found)
+    by_count = {s.series_instance_uid: s for s in unlisted_series(found)}
     in_series: dict[str, int] = {}
     unlisted: list[str] = []
     for uid, series_uid in received:
         if uid in listed:
             continue
-        if series_uid in counted:
+        if series_uid in by_count:
             in_series[series_uid] = in_series.get(series_uid, 0) + 1
         else:
             unlisted.append(uid)
     short: list[tuple[Series, int]] = []
-    for series_uid, series in counted.items():
-        gap = (series.number_of_instances or 0) - in_series.get(series_uid, 0)
+    for series_uid, series in by_count.items():
+        if series.number_of_instances is None:
+            continue
+        gap = series.number_of_instances - in_series.get(series_uid, 0)
         if gap > 0:
             short.append((series, gap))
         elif gap < 0:
@@ -60,11 +63,6 @@ def reconcile(found: FindResult, received: Collection[tuple[str, str]]) -> Recon
     return Reconciliation(missing, tuple(unlisted), tuple(short))
 
 
-def _counted_series(found: FindResult) -> dict[str, Series]:
-    """Return the series that are known by a count only."""
-    return {
-        series.series_instance_uid: series
-        for study in found.studies
-        for series in study.series
-        if not series.instances and series.number_of_instances is not None
-    }
+def unlisted_series(found: FindResult) -> tuple[Series, ...]:
+    """Return the series that the archive does not list instance by instance."""
+    return tuple(s for study in found.studies for s in study.series if not s.instances)

@@ -9,6 +9,7 @@ from typing import Any
 from mkiso.core.disc_content import Disc
 from mkiso.core.model import FindResult, RetrieveResult, Study
 from mkiso.core.report import DiscReport, LeftOutReport, MissingInstance, StudyReport
+from mkiso.core.selection import count_of
 
 
 def disc_reports(discs: Iterable[Disc]) -> tuple[DiscReport, ...]:
@@ -60,10 +61,7 @@ def _study(study: Study, retrieved: RetrieveResult | None) -> StudyReport:
     )
 
 
-def _expected_count(found: FindResult) -> int:
-    """Return how many instances the archive lists, by name or by count."""
-    return sum(
-        len(series.instances) or (series.number_of_instances or 0)
-        for study in found.studies
-        for series in study.series
-    )
+def _expected_count(found: FindResult) -> int | None:
+    """Return how many instances the archive lists, by name or by count; None when it does not."""
+    counts = [count_of(series) for study in found.studies for series in study.series]
+    return None if None in counts else sum(count or 0 for count in counts)

@@ -35,6 +35,13 @@ class Request:
         return "SERIES" if self.series_instance_uid else "STUDY"
 
 
+def covers(request: Request, series: Series) -> bool:
+    """Return whether a request of STUDY or SERIES level is for this series, too."""
+    return request.study_instance_uid == series.study_instance_uid and (
+        request.series_instance_uid in ("", series.series_instance_uid)
+    )
+
+
 def first_requests(found: FindResult) -> tuple[Request, ...]:
     """Return one request a study, or one a series when a modality filter applies."""
     if not found.filtered:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mkiso.core.sidecar import MAX_SIDECAR_BYTES, decode_sidecar
-from mkiso.disc.file_meta import MAX_META_BYTES, parse_file_meta
+from mkiso.disc.file_meta import parse_file_meta
 from mkiso.disc.iso_reader import read_iso
-from mkiso.errors import VerifyError
+from mkiso.errors import DiskError, VerifyError
+
+#: The preamble and the file meta that mkiso writes are shorter (three UIDs, our own version).
+_OUR_META_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,33 +32,44 @@ class InstanceInImage:
 def instances_in_image(image: Path, sidecar: Path) -> tuple[InstanceInImage, ...]:
     """Return the instances that the sidecar lists, found in the image by their File IDs.
 
-    Raises VerifyError when the image is not the one the sidecar describes.
+    Raises VerifyError when the image is not the one the sidecar describes, DiskError when one of
+    them cannot be read.
     """
-    with sidecar.open("rb") as file:
-        content = decode_sidecar(file.read(MAX_SIDECAR_BYTES))
-    if content is None:
-        raise VerifyError(f"{sidecar} is not the description of a disc; make the disc again.")
+    try:
+        with sidecar.open("rb") as file:
+            content = decode_sidecar(file.read(MAX_SIDECAR_BYTES))
+        if content is None:
+            raise VerifyError(f"{sidecar} is not the description of a disc; make the disc again.")
+        return _in_image(image, content["instances"])
+    except OSError as error:
+        raise DiskError(
+            f"The disc {image} cannot be read again: {error.strerror}; nothing of it is sent."
+        ) from error
+
+
+def _in_image(image: Path, entries: Sequence[Mapping[str, Any]]) -> tuple[InstanceInImage, ...]:
+    """Return the instances of these entries of a sidecar."""
     descriptor = os.open(image, os.O_RDONLY | os.O_CLOEXEC)
     try:
         places = read_iso(descriptor).primary.files
         return tuple(
-            _instance(image, descriptor, entry, places.get(f"/{entry['file']}", ()))
-            for entry in content["instances"]
+            _instance(image, descriptor, entry, places.get(f"/{entry.get('file')}", ()))
+            for entry in entries
         )
     finally:
         os.close(descriptor)
 
 
 def _instance(
-    image: Path, descriptor: int, entry: dict[str, str], extents: tuple[tuple[int, int], ...]
+    image: Path, descriptor: int, entry: Mapping[str, Any], extents: tuple[tuple[int, int], ...]
 ) -> InstanceInImage:
     """Return one instance; its file meta must say what the sidecar says."""
     start, size = _whole(extents)
-    meta = parse_file_meta(os.pread(descriptor, min(size, MAX_META_BYTES), start))
-    if meta is None or meta.sop_instance_uid != entry["sop_instance_uid"]:
+    meta = parse_file_meta(os.pread(descriptor, min(size, _OUR_META_BYTES), start))
+    if meta is None or meta.sop_instance_uid != entry.get("sop_instance_uid"):
         raise VerifyError(
-            f"{image} does not hold what its description says: {entry['file']} is not instance "
-            f"{entry['sop_instance_uid']}. Nothing of it is sent; make the disc again."
+            f"{image} does not hold what its description says: {entry.get('file')} is not instance "
+            f"{entry.get('sop_instance_uid')}. Nothing of it is sent; make the disc again."
         )
     return InstanceInImage(
         image,

@@ -68,6 +68,7 @@ _ELEMENTS: tuple[tuple[int, str, str], ...] = (
     (0x1031, "MoveOriginatorMessageID", "US"),
 )
 _BY_ELEMENT = {element: (keyword, vr) for element, keyword, vr in _ELEMENTS}
+_BY_KEYWORD = {keyword: (element, vr) for element, keyword, vr in _ELEMENTS}
 
 _HEADER = struct.Struct("<HHL")
 _US_ELEMENT = struct.Struct("<HHLH")
@@ -80,22 +81,18 @@ def encode_command(command: Command) -> bytes:
 
     Keywords outside PS3.7 E.1-1 are a programming error: KeyError.
     """
-    parts: list[bytes] = []
-    known = 0
-    for element, keyword, vr in _ELEMENTS:
-        value = command.get(keyword)
+    parts: list[tuple[int, bytes]] = []
+    for keyword, value in command.items():
+        element, vr = _BY_KEYWORD[keyword]
         if value is None:
             continue
-        known += 1
         if vr == "US":
-            parts.append(_US_ELEMENT.pack(0, element, 2, value))
+            parts.append((element, _US_ELEMENT.pack(0, element, 2, value)))
             continue
         raw = _encode_value(vr, value)
-        parts.append(_HEADER.pack(0, element, len(raw)) + raw)
-    if known != sum(1 for value in command.values() if value is not None):
-        unknown = set(command) - {keyword for _, keyword, _ in _ELEMENTS}
-        raise KeyError(*sorted(unknown))
-    body = b"".join(parts)
+        parts.append((element, _HEADER.pack(0, element, len(raw)) + raw))
+    parts.sort()
+    body = b"".join([part for _, part in parts])
     return _GROUP_LENGTH.pack(0, 0, 4, len(body)) + body
 
 
@@ -120,7 +117,10 @@ def decode_command(raw: bytes | bytearray | memoryview) -> Command:
             keyword, vr = known
             if keyword in command:
                 raise ProtocolError(f"The peer sent a command set with two values of {keyword}.")
-            command[keyword] = _decode_value(keyword, vr, raw[offset : offset + length])
+            if vr == "US" and length == 2:
+                (command[keyword],) = _US.unpack_from(raw, offset)
+            else:
+                command[keyword] = _decode_value(keyword, vr, raw[offset : offset + length])
         offset += length
     for keyword in ("CommandField", "CommandDataSetType"):
         if keyword not in command:
@@ -151,13 +151,9 @@ def _encode_value(vr: str, value: Any) -> bytes:
 
 
 def _decode_value(keyword: str, vr: str, raw: bytes) -> Any:
-    if vr == "US":
-        if len(raw) != 2:
-            raise ProtocolError(f"The peer sent a {keyword} of {len(raw)} bytes in a command set.")
-        return _US.unpack(raw)[0]
+    if vr == "US" or (vr == "AT" and len(raw) % 4):
+        raise ProtocolError(f"The peer sent a {keyword} of {len(raw)} bytes in a command set.")
     if vr == "AT":
-        if len(raw) % 4:
-            raise ProtocolError(f"The peer sent a {keyword} of {len(raw)} bytes in a command set.")
         return tuple(group << 16 | element for group, element in struct.iter_unpack("<HH", raw))
     # latin-1 is lossless: two different UIDs stay different, whatever bytes a peer sends
     return raw.decode("latin-1").strip("\0 ")

@@ -11,7 +11,7 @@ from mkiso.errors import MkisoError
 from mkiso.network.association import Association
 from mkiso.network.background import Background
 from mkiso.network.listener import Listener
-from mkiso.network.reception import ForeignAttempt, Reception
+from mkiso.network.reception import ForeignAttempt, Reception, harmless_ae_title
 from mkiso.network.store_session import InstanceSink, StorageJob, StoreSession
 from mkiso.network.upper_layer import (
     MAXIMUM_LENGTH,
@@ -99,7 +99,7 @@ class Receiver:
             self.bind()
         assert self._listener is not None  # noqa: S101 - for the type checker
         self._job = job
-        self._background = Background(self.reception.fail)
+        self._background = Background(self.reception.fail, is_rushed=self.reception.is_rushed)
         self._listener.start()
 
     def stop(self, grace_seconds: float = 5.0) -> bool:
@@ -138,9 +138,10 @@ class Receiver:
             rejection = REJECT_CALLED_AE_TITLE
         elif job is None or not job.calling_ae_title_allowed(calling):
             rejection = REJECT_CALLING_AE_TITLE
-        if rejection is not None:  # noqa: SIM102 - the recording is no condition
+        if rejection is not None:
+            calling, called = harmless_ae_title(calling), harmless_ae_title(called)
             if self.reception.turn_away(ForeignAttempt(ip, calling, called)):
-                self._log(f"An association of {calling!r} at {ip} with {called!r} was rejected")
+                self._log(f"An association of {calling} at {ip} with {called} was rejected")
         return rejection
 
     def _peer_failed(self, ip: str, error: MkisoError) -> None:
@@ -150,9 +151,10 @@ class Receiver:
         background = self._background
         if background is None:
             return
+        who = f"{harmless_ae_title(association.calling_ae_title)} at {association.peer_address}"
         self._log(
-            f"Association of {association.calling_ae_title!r} at {association.peer_address}: "
-            f"{len(association.contexts)} contexts accepted, {len(association.rejected)} not"
+            f"Association of {who}: {len(association.contexts)} contexts accepted, "
+            f"{len(association.rejected)} not"
         )
         self.reception.association_opened()
         try:
@@ -167,7 +169,4 @@ class Receiver:
         finally:
             association.close()
             self.reception.association_closed()
-            self._log(
-                f"Association of {association.calling_ae_title!r} at {association.peer_address} "
-                f"ended after {association.bytes_received} bytes"
-            )
+            self._log(f"Association of {who} ended after {association.bytes_received} bytes")

@@ -7,10 +7,25 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from mkiso.core.contexts import is_uid
+
 #: So many data set bytes are progress; fewer are not, however often they come.
 PROGRESS_BYTES = 1 << 20
+#: Data set bytes are reported by the MiB and by the object. When reports are closer than this,
+#: some hundred MB arrive in a second: the sender is on this machine, or as good as that.
+_RUSH_SECONDS = 0.004
 #: Of a flood only the first are kept.
 MAXIMUM_KEPT = 1000
+
+
+def harmless_uid(value: str) -> str:
+    """Return `value` if it is a UID; else what goes into logs for it, since it may be anything."""
+    return value if not value or is_uid(value) else "(not a UID)"
+
+
+def harmless_ae_title(value: str) -> str:
+    """Return an AE title from the wire with `?` for what no AE title may have (PS3.5 6.2)."""
+    return "".join(c if " " <= c <= "~" and c != "\\" else "?" for c in value[:16])
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +61,7 @@ class Reception:
         self._monotonic = monotonic
         self._changed = threading.Condition()
         self._unmarked_bytes = 0
+        self._last_bytes = 0.0
         self.associations_seen = 0
         self.associations_open = 0
         self.instances_stored = 0  # different ones, handed over to the job
@@ -63,6 +79,10 @@ class Reception:
     def is_quiet(self) -> bool:
         """True when no association stands and everything that was answered is handed over."""
         return self.associations_open == 0 and self.instances_pending == 0
+
+    def is_rushed(self) -> bool:
+        """Tell whether instances come in as fast as this machine can take them."""
+        return self.associations_open > 0 and (self._monotonic() - self._last_bytes < _RUSH_SECONDS)
 
     def wait_until(self, condition: Callable[[], bool], timeout_seconds: float) -> bool:
         """Wait until `condition` holds; it is asked at every change. False: it does not hold."""
@@ -85,11 +105,12 @@ class Reception:
     def received(self, size_bytes: int) -> None:
         """Count data set bytes."""
         with self._changed:
+            self._last_bytes = self._monotonic()
             self.bytes_received += size_bytes
             self._unmarked_bytes += size_bytes
             if self._unmarked_bytes >= PROGRESS_BYTES:
                 self._unmarked_bytes = 0
-                self.last_progress = self._monotonic()
+                self.last_progress = self._last_bytes
 
     def accepted(self) -> None:
         """Count an instance that is about to be answered with 0000H."""

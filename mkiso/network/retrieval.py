@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import itertools
+import secrets
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
@@ -33,6 +35,8 @@ _TICK_SECONDS = 0.01
 _CLOSING_SECONDS = 2.0
 #: How long an archive has to answer our C-CANCEL before its association is aborted.
 _CANCEL_SECONDS = 2.0
+#: Message IDs are 1 to 65535 (PS3.7 E.1: US).
+_MESSAGE_IDS = 65535
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,22 +59,26 @@ def open_retrieval(
     """Give the way to retrieve for this job: C-MOVE into a bound receiver, C-GET without one.
 
     `tick` is called while waiting and raises to end it. `modalities` tell C-GET which classes to
-    offer where the archive names none.
+    offer where the archive names none. At the end all that was accepted is in the books; raises
+    TemporaryError when that takes longer than the stall time.
     """
+    retrieval: Retrieval
     if receiver is not None:
-        move = _MoveRetrieval(receiver, context, tick)
+        retrieval = move = _MoveRetrieval(receiver, context, tick)
         receiver.start(dataclasses.replace(job, move_originator_allowed=move.is_originator))
-        yield move
-        receiver.stop()  # nothing more is taken, and what was taken is in the books
-        return
-    reception = Reception(monotonic=context.monotonic)
-    background = Background(reception.fail)
-    try:
-        yield _GetRetrieval(
+        stop: Callable[[], object] = receiver.stop
+    else:
+        reception = Reception(monotonic=context.monotonic)
+        background = Background(reception.fail, is_rushed=reception.is_rushed)
+        retrieval = _GetRetrieval(
             job, reception, background, context=context, tick=tick, modalities=tuple(modalities)
         )
+        stop = functools.partial(background.stop, _CLOSING_SECONDS)
+    try:
+        yield retrieval
     finally:
-        background.stop(_CLOSING_SECONDS)
+        stop()  # nothing more is taken
+    retrieval.require_settled()
 
 
 class Retrieval(ABC):
@@ -82,6 +90,7 @@ class Retrieval(ABC):
         self._context = context
         self._tick = tick
         self._quiet_was_waited = False
+        self._waited_in_vain_at: int | None = None  # instances accepted then
         job = context.job
         stall = job.archive.stall_timeout_seconds or job.stall_timeout_seconds
         self._waiting = _Waiting(
@@ -107,6 +116,7 @@ class Retrieval(ABC):
             operation.cancel()
             if operation.wait(_CANCEL_SECONDS) is None:
                 operation.abort()
+                operation.wait(_CANCEL_SECONDS)  # its thread may have a file open
             raise
         return outcome
 
@@ -117,6 +127,16 @@ class Retrieval(ABC):
             self._tick()
             time.sleep(min(remaining, 10 * _TICK_SECONDS))
 
+    def require_settled(self) -> None:
+        """Wait until all that was accepted is handed over. Raises TemporaryError at the stall."""
+        if not self.reception.wait_until(
+            lambda: self.reception.instances_pending == 0, self._waiting.stall
+        ):
+            raise TemporaryError(
+                f"{self.reception.instances_pending} received instances could not be read again "
+                f"within {self._waiting.stall:g} s: the disk is too slow or hangs; try again later."
+            )
+
     def _until_final(self, operation: RetrieveOperation, began: float) -> RetrieveOutcome:
         """Wait for the final response; abort when nothing arrives for the time that is due."""
         while True:
@@ -126,31 +146,33 @@ class Retrieval(ABC):
             self._tick()
             if self._idle_seconds(began) > self._stall_seconds():
                 self._context.log(f"no instance for {self._stall_seconds():g} s, aborted")
+                stalled = RetrieveOutcome(None, operation.counts, error=self._stalled())
                 operation.abort()
-                outcome = operation.wait(_CANCEL_SECONDS)
-                return outcome or RetrieveOutcome(None, error=self._stalled())
+                operation.wait(_CANCEL_SECONDS)  # what it says of the abort is our own doing
+                return stalled
 
     def _until_silent(
         self, outcome: RetrieveOutcome, accepted_before: int, is_complete: Callable[[], bool]
     ) -> None:
         """After the final response, wait for what may still come."""
-        patience: float | None = None
         began = self._context.monotonic()
+        silence: float | None = None
         while True:
             self._tick()
             idle = self._idle_seconds(began)
             is_quiet = self.reception.is_quiet
             if is_complete():
-                if is_quiet or idle > _CLOSING_SECONDS:
-                    return
+                patience = 0.0 if is_quiet else _CLOSING_SECONDS
             elif not is_quiet:
-                if idle > self._stall_seconds():
-                    return
+                patience = self._long_seconds()
             else:
-                if patience is None:
-                    patience = self._patience(outcome, accepted_before)
-                if idle >= patience:
-                    return
+                if silence is None:
+                    silence = self._patience(outcome, accepted_before)
+                patience = silence
+            if idle >= patience:
+                if self.reception.instances_accepted == accepted_before and patience:
+                    self._waited_in_vain_at = accepted_before
+                return
             self.reception.wait_until(
                 lambda: self.reception.is_quiet and is_complete(), _TICK_SECONDS
             )
@@ -169,11 +191,21 @@ class Retrieval(ABC):
             return 0.0
         claimed = (outcome.counts.completed or 0) + (outcome.counts.warning or 0)
         if claimed > self.reception.instances_accepted - accepted_before:
-            return self._stall_seconds()
+            return self._long_seconds()
         if kind is Outcome.WARNING or self._quiet_was_waited:
             return 0.0
         self._quiet_was_waited = True
         return self._waiting.quiet
+
+    def _long_seconds(self) -> float:
+        """Return how long an archive is waited for that may send later.
+
+        Long, but once: one that claimed to send and brought nothing is not believed again before
+        it does.
+        """
+        if self._waited_in_vain_at == self.reception.instances_accepted:
+            return min(self._waiting.quiet, self._stall_seconds())
+        return self._stall_seconds()
 
     def _stall_seconds(self) -> float:
         """Return the time that is due: longer before the very first instance."""
@@ -187,9 +219,11 @@ class Retrieval(ABC):
 
     def _stalled(self) -> MkisoError:
         """Return the failure that a silent archive is."""
+        name, seconds = self._context.job.archive.name, self._stall_seconds()
+        never = "" if self.reception.associations_seen else ", and nobody connected to us"
         return TemporaryError(
-            f"{self._context.job.archive.name} sent nothing for {self._stall_seconds():g} s; "
-            "try again later, or allow more with --stall-timeout."
+            f"{name} sent nothing for {seconds:g} s{never}; try again later, or allow more with "
+            "--stall-timeout."
         )
 
 
@@ -199,7 +233,8 @@ class _MoveRetrieval(Retrieval):
     def __init__(self, receiver: Receiver, context: Context, tick: Callable[[], None]) -> None:
         super().__init__(receiver.reception, context, tick)
         self._receiver = receiver
-        self._message_ids = itertools.cycle(range(1, 65536))
+        # not from 1: what a C-MOVE of the job before still sends must not pass for ours
+        self._message_ids = itertools.count(secrets.randbelow(_MESSAGE_IDS))
         self._used_message_ids: set[int] = set()
 
     def is_originator(self, ae_title: str | None, message_id: int | None) -> bool:
@@ -212,7 +247,7 @@ class _MoveRetrieval(Retrieval):
 
     def _start(self, request: Request) -> RetrieveOperation:
         job = self._context.job
-        message_id = next(self._message_ids)
+        message_id = next(self._message_ids) % _MESSAGE_IDS + 1
         self._used_message_ids.add(message_id)
         return start_move(
             job.archive,
@@ -244,6 +279,10 @@ class _GetRetrieval(Retrieval):
         self._storage_job = job
         self._background = background
         self._modalities = modalities
+
+    def _patience(self, outcome: RetrieveOutcome, accepted_before: int) -> float:
+        del outcome, accepted_before
+        return 0.0  # the association that would bring more has ended
 
     def _start(self, request: Request) -> RetrieveOperation:
         job = self._context.job

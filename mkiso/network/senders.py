@@ -19,7 +19,8 @@ def peer_allowed(node: Node) -> Callable[[str], bool]:
     """Return what tells whether an IP address may send to us for `node`.
 
     With `send_from` (addresses, networks or host names) only those; otherwise the addresses of the
-    archive's host name. Raises ConfigError for a name in `send_from` that nobody knows.
+    archive's host name, and all of this machine when one of them is. Raises ConfigError for a name
+    that nobody knows.
     """
     networks: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = []
     for entry in node.send_from or (node.host,):
@@ -27,7 +28,9 @@ def peer_allowed(node: Node) -> Callable[[str], bool]:
             networks.append(ipaddress.ip_network(entry, strict=False))
             continue
         networks += [ipaddress.ip_network(address) for address in _addresses(entry, node)]
-    archive_is_local = any(_is_local(str(net.network_address)) for net in networks)
+    archive_is_local = not node.send_from and any(
+        _is_local(str(network.network_address)) for network in networks
+    )
 
     def allowed(ip: str) -> bool:
         address = ipaddress.ip_address(ip)
@@ -48,7 +51,7 @@ def _addresses(name: str, node: Node) -> set[str]:
     """Return the addresses of a host name."""
     try:
         found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise ConfigError(
             f"The host {name} of node {node.name} is not known here; correct it, or use an address."
         ) from error

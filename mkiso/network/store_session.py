@@ -24,7 +24,7 @@ from mkiso.network import dimse
 from mkiso.network.association import Association
 from mkiso.network.background import Background
 from mkiso.network.dimse import Command
-from mkiso.network.reception import Reception, Refusal
+from mkiso.network.reception import Reception, Refusal, harmless_ae_title, harmless_uid
 from mkiso.network.upper_layer import AcceptedContext, Message, PeerStalledError
 
 #: Progress is counted, and the hash of a long object caught up, every so many bytes.
@@ -48,7 +48,7 @@ class InstanceSink(Protocol):
         """Remove the file, at any time and any number of times; never raises."""
 
     def catch_up(self) -> None:
-        """Hash what arrived so far; called in another thread than the others."""
+        """Hash what is there so far, in any thread; of use also between `keep` and `stored`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,8 @@ class StoreSession:
             self._association.send(message.context.context_id, response)
         finally:  # the instance is whole, whether the archive hears of it or not
             if store.kept is not None:
-                self._hand_over(store.kept, message.command["AffectedSOPInstanceUID"])
+                uid = message.command["AffectedSOPInstanceUID"]
+                self._background.do(self._handing_over(store.kept, uid), store.prepare)
 
     # --- for the objects of this association
 
@@ -178,8 +179,8 @@ class StoreSession:
         """Count an instance that is about to be answered with 0000H."""
         self._reception.accepted()
 
-    def _hand_over(self, kept: object, sop_instance_uid: str) -> None:
-        """Give an accepted instance to the job, in the bookkeeping thread."""
+    def _handing_over(self, kept: object, sop_instance_uid: str) -> Callable[[], None]:
+        """Return what gives an accepted instance to the job, for the bookkeeping thread."""
         job = self._job
 
         def settle() -> None:
@@ -192,7 +193,7 @@ class StoreSession:
             finally:
                 self._reception.settled(is_new=is_new)
 
-        self._background.do(settle)
+        return settle
 
     def received(self, size_bytes: int) -> None:
         """Count data set bytes."""
@@ -216,17 +217,17 @@ class StoreSession:
             reason,
             status,
             self._association.peer_address,
-            self._association.calling_ae_title,
-            command.get("AffectedSOPClassUID", ""),
-            command.get("AffectedSOPInstanceUID", ""),
-            header.study_instance_uid if header else "",
-            header.series_instance_uid if header else "",
-            command.get("MoveOriginatorApplicationEntityTitle", ""),
+            harmless_ae_title(self._association.calling_ae_title),
+            harmless_uid(command.get("AffectedSOPClassUID", "")),
+            harmless_uid(command.get("AffectedSOPInstanceUID", "")),
+            harmless_uid(header.study_instance_uid) if header else "",
+            harmless_uid(header.series_instance_uid) if header else "",
+            harmless_ae_title(command.get("MoveOriginatorApplicationEntityTitle", "")),
             command.get("MoveOriginatorMessageID"),
         )
         self._reception.refuse(refusal)
         self._log(
-            f"C-STORE {refusal.sop_instance_uid!r} of {refusal.calling_ae_title!r} at "
+            f"C-STORE {refusal.sop_instance_uid} of {refusal.calling_ae_title} at "
             f"{refusal.peer_address}: {status:04X}H, {reason}"
         )
 
@@ -236,6 +237,7 @@ class _Store:
 
     def __init__(self, session: StoreSession, context: AcceptedContext, command: Command) -> None:
         self.kept: object | None = None  # what the job is given when the status is 0000H
+        self.prepare: Callable[[], None] | None = None  # may be done ahead of that
         self._session = session
         self._command = command
         self._sink: InstanceSink | None = None
@@ -293,6 +295,7 @@ class _Store:
             self._status, self._reason = NOT_ASKED_FOR, "study or series not asked for"
         else:
             self.kept = sink.keep()
+            self.prepare = sink.catch_up
             self._sink = None
             self._session.accepted()
 

@@ -171,9 +171,16 @@ class Wire:
         """Wait until there is something to read, the end of the stream included."""
         if self.end > self.start:
             return True
-        if isinstance(self._sock, ssl.SSLSocket) and self._sock.pending() > 0:
-            return True
-        return bool(self._reading.poll(max(0, int(timeout_seconds * 1000))))
+        if not self.is_tls:
+            return bool(self._reading.poll(max(0, int(timeout_seconds * 1000))))
+        # What wakes poll may be a record of TLS's own (tickets, keys): only a read can tell
+        try:
+            self.fill(self._monotonic() + timeout_seconds, "something to read")
+        except PeerStalledError:
+            return False
+        except AssociationLostError:
+            return True  # the next read meets it again
+        return True
 
     def peer_address(self) -> tuple[str, int]:
         """Return the IP address and the port of the peer, or nothing where there is none."""

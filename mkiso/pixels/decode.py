@@ -1,20 +1,26 @@
-"""A compressed data set as a plain one, for a node that takes no compression."""
+"""A compressed or big endian data set as a plain one, for a node that takes nothing else."""
 
 from __future__ import annotations
 
 import io
+import threading
 import warnings
+from array import array
 
 from pydicom import dcmread
-from pydicom.dataset import FileMetaDataset
-from pydicom.filewriter import dcmwrite
+from pydicom.dataelem import DataElement
+from pydicom.dataset import Dataset
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_dataset
 from pydicom.uid import UID
 
 from mkiso.errors import DataError
 
-#: Preamble, prefix, and a file meta that holds the transfer syntax alone.
-_GROUP_LENGTH_ELEMENT = 12
-_FILE_PREFIX = 132
+#: PS3.5 6.2: values of words, which pydicom writes as they were read, and how long a word is.
+_TYPE_OF_WORD = {"OW": "H", "OL": "I", "OF": "I", "OD": "Q", "OV": "Q"}
+_BITS_OF_OW = 16
+#: What warnings are shown is decided for the whole process: one conversion at a time.
+_ONE_AT_A_TIME = threading.Lock()
 
 
 def decoded_data_set(data_set: bytes, transfer_syntax_uid: str, target_syntax_uid: str) -> bytes:
@@ -23,7 +29,7 @@ def decoded_data_set(data_set: bytes, transfer_syntax_uid: str, target_syntax_ui
     Raises DataError when no decoder is there or the pixels cannot be decoded. Source: PS3.5 A.4.
     """
     try:
-        with warnings.catch_warnings():
+        with _ONE_AT_A_TIME, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of values that the archive wrote
             return _converted(data_set, UID(transfer_syntax_uid), UID(target_syntax_uid))
     except Exception as error:  # decoders raise whatever they like
@@ -38,19 +44,28 @@ def _converted(data_set: bytes, source: UID, target: UID) -> bytes:
     found = dcmread(io.BytesIO(_with_file_meta(data_set, source)), force=True)
     if source.is_compressed:
         found.decompress(generate_instance_uid=False)
-    written = io.BytesIO()
-    found.file_meta = FileMetaDataset()
-    found.file_meta.TransferSyntaxUID = target
-    dcmwrite(
-        written,
-        found,
-        implicit_vr=target.is_implicit_VR,
-        little_endian=target.is_little_endian,
-        enforce_file_format=False,
-    )
-    content = written.getvalue()
-    length = int.from_bytes(content[_FILE_PREFIX + 8 : _FILE_PREFIX + 12], "little")
-    return content[_FILE_PREFIX + _GROUP_LENGTH_ELEMENT + length :]
+    if source.is_little_endian != target.is_little_endian:
+        if found.get("BitsAllocated", 0) > _BITS_OF_OW:
+            # dcmtk turns the bytes of each half, pydicom those of the whole: nobody can tell
+            raise ValueError("big endian pixels of more than 16 bits have two readings")
+        found.walk(_swap_bytes_of_words)
+    buffer = DicomBytesIO()
+    buffer.is_implicit_VR = target.is_implicit_VR
+    buffer.is_little_endian = target.is_little_endian
+    write_dataset(buffer, found)
+    written: bytes = buffer.getvalue()
+    if not written:
+        raise ValueError("nothing was written")
+    return written
+
+
+def _swap_bytes_of_words(_: Dataset, element: DataElement) -> None:
+    """Turn the byte order of a value of words (PS3.5 7.3)."""
+    word = _TYPE_OF_WORD.get(element.VR)
+    if word is not None and isinstance(element.value, bytes):
+        words = array(word, element.value)
+        words.byteswap()
+        element.value = words.tobytes()
 
 
 def _with_file_meta(data_set: bytes, transfer_syntax_uid: UID) -> bytes:

@@ -38,7 +38,8 @@ class Acquired:
 def run(given: Acquired, context: Context) -> tuple[FileSet, ...]:
     """Return one plan a disc: the files in image order, DICOMDIR and pages included.
 
-    Raises IdentityError and AmbiguousError when the objects are not of one patient.
+    Raises IdentityError and AmbiguousError when the objects are not of one patient. Without a
+    single instance there is no disc.
     """
     accession_of_study = {s.study_instance_uid: s.accession_number for s in given.found.studies}
     groups = patients(
@@ -49,7 +50,9 @@ def run(given: Acquired, context: Context) -> tuple[FileSet, ...]:
     )
     for warning in dict.fromkeys(w for group in groups for w in group.warnings):
         context.warn(warning)
-    missing = _missing_by_group(groups, given.retrieved.missing)
+    missing = _missing_by_group(
+        groups, given.retrieved.missing, one_patient=not context.job.per_patient
+    )
     return tuple(
         _file_set(group, gap, (number, len(groups)), given, context)
         for number, (group, gap) in enumerate(zip(groups, missing, strict=True), 1)
@@ -105,7 +108,7 @@ def _name(group: PatientGroup, given: Acquired, number: int) -> str:
     uids = {instance.study_instance_uid for instance in group.instances}
     numbers = [s.accession_number for s in given.found.studies if s.study_instance_uid in uids]
     suffix = f"_{number}" if number else ""
-    base = d_characters(numbers[0].strip() if numbers and numbers[0] else "MKISO", 64)
+    base = d_characters(next((n.strip() for n in numbers if n.strip()), "MKISO"), 64)
     return base[: _FILE_SET_ID_LENGTH - len(suffix)] + suffix
 
 
@@ -118,9 +121,13 @@ def _instance_file(item: FileSetInstance) -> DiscFile:
 
 
 def _missing_by_group(
-    groups: Sequence[PatientGroup], missing: Sequence[ExpectedInstance]
+    groups: Sequence[PatientGroup], missing: Sequence[ExpectedInstance], *, one_patient: bool
 ) -> list[tuple[ExpectedInstance, ...]]:
-    """Return what each disc lacks; what belongs to no disc is named on the first."""
+    """Return what each disc lacks.
+
+    Where there may be several patients, no disc names what belongs to a study of which nothing
+    arrived: it may be another one's. The report names it.
+    """
     gaps: list[list[ExpectedInstance]] = [[] for _ in groups]
     owner = {
         instance.study_instance_uid: number
@@ -128,5 +135,7 @@ def _missing_by_group(
         for instance in group.instances
     }
     for instance in missing:
-        gaps[owner.get(instance.study_instance_uid, 0)].append(instance)
+        number = owner.get(instance.study_instance_uid, 0 if one_patient else None)
+        if number is not None:
+            gaps[number].append(instance)
     return [tuple(gap) for gap in gaps]

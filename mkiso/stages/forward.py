@@ -6,7 +6,7 @@ Everything is read from the finished image, so a later run can resume with nothi
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -16,19 +16,30 @@ from mkiso.core.disc_content import Disc
 from mkiso.core.job import Node
 from mkiso.core.report import FailedInstance, ForwardReport
 from mkiso.disc.disc_instances import instances_in_image
+from mkiso.errors import LimitError, TemporaryError
 from mkiso.network.store import OutgoingFile, StoreResult, StoreSurroundings, send_files
 from mkiso.pixels.decode import decoded_data_set
 from mkiso.storage.ledger import Ledger
 
 #: Statuses are written down in batches of this many.
 _BATCH = 100
+#: Decoding takes several times the size of the pixels in memory; PS3.5 A.1: less than 4 GiB anyway.
+_MOST_DECODED_BYTES = 1 << 30
 
 
-def run(given: Sequence[Disc], context: Context, *, ledger: Ledger) -> tuple[ForwardReport, ...]:
+def run(
+    given: Sequence[Disc],
+    context: Context,
+    *,
+    ledger: Ledger,
+    tell: Callable[[tuple[ForwardReport, ...]], None] = lambda _reports: None,
+) -> tuple[ForwardReport, ...]:
     """Send every instance of the discs to every forward node of the job, all nodes at once.
 
-    What the ledger says a node has already is not sent again. Returns one report a node; raises
-    only what ends any job early.
+    What the ledger says a node has already is not sent again. What the job's deadline leaves over
+    counts as failed. Returns one report a node; `tell` gets them whatever happens, also when a
+    signal ends the job. Raises that, and DiskError or VerifyError for an image that is not what it
+    was.
     """
     files = [
         (disc.sha256, OutgoingFile(i.image, i.offset, i.size_bytes, i.sop_class_uid,
@@ -37,10 +48,13 @@ def run(given: Sequence[Disc], context: Context, *, ledger: Ledger) -> tuple[For
         for i in instances_in_image(disc.path, disc.sidecar)
     ]  # fmt: skip
     tallies = [_Tally(node, context, ledger, files) for node in context.job.forward]
-    with ThreadPoolExecutor(max_workers=len(tallies), thread_name_prefix="forward") as pool:
-        running = [pool.submit(tally.send) for tally in tallies]
+    try:
+        with ThreadPoolExecutor(max_workers=len(tallies), thread_name_prefix="forward") as pool:
+            running = [pool.submit(tally.send) for tally in tallies]
         for each in running:
             each.result()
+    finally:
+        tell(tuple(tally.report() for tally in tallies))
     return tuple(tally.report() for tally in tallies)
 
 
@@ -55,6 +69,7 @@ class _Tally:
     sent: int = 0
     warnings: int = 0
     failed: list[FailedInstance] = field(default_factory=list)
+    _decided: set[str] = field(default_factory=set)  # SOP Instance UIDs
     _unwritten: dict[str, dict[str, int]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -90,6 +105,11 @@ class _Tally:
                     require_running=self.context.require_time,
                 ),
             )
+        except TemporaryError as error:  # the deadline: the disc is good, the rest can be resumed
+            self._fail_rest(todo, error.message)
+        except BaseException:
+            self._fail_rest(todo, "not sent")
+            raise
         finally:
             self._write(at_least=1)
 
@@ -105,6 +125,7 @@ class _Tally:
     def _note(self, result: StoreResult, sha256: str) -> None:
         """Count one result; called from several threads."""
         with self._lock:
+            self._decided.add(result.file.sop_instance_uid)
             if result.is_taken and result.status is not None:
                 self._count(result.status)
             else:
@@ -116,6 +137,14 @@ class _Tally:
             self._write(at_least=_BATCH)
             done = self.sent + len(self.failed)
         self.context.progress(Progress("forward", done, len(self.files), note=self.node.name))
+
+    def _fail_rest(self, files: Sequence[OutgoingFile], reason: str) -> None:
+        """Count what was not decided as failed."""
+        self.failed += [
+            FailedInstance(file.sop_instance_uid, reason)
+            for file in files
+            if file.sop_instance_uid not in self._decided
+        ]
 
     def _count(self, status: int) -> None:
         self.sent += 1
@@ -135,6 +164,8 @@ def _is_taken(status: int) -> bool:
 
 def _decode(file: OutgoingFile, transfer_syntax_uid: str) -> bytes:
     """Return the data set of a file in a plain syntax that the node takes."""
+    if file.size_bytes > _MOST_DECODED_BYTES:
+        raise LimitError(f"An instance of {file.size_bytes} bytes is too large to be decoded.")
     with file.path.open("rb") as source:
         source.seek(file.offset)
         data = source.read(file.size_bytes)

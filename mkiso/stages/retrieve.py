@@ -5,37 +5,30 @@ Whole studies first, then what is missing at SERIES and IMAGE level. Only UIDs o
 
 from __future__ import annotations
 
-from collections import Counter
+import dataclasses
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mkiso.core.context import Context, Progress
-from mkiso.core.evidence import Evidence, ends_round, failure_of
+from mkiso.core.holdings import Holdings
 from mkiso.core.model import FindResult, ReceivedInstance, RetrieveResult
-from mkiso.core.reconcile import Reconciliation, reconcile
-from mkiso.core.retrieval_plan import (
-    Request,
-    first_requests,
-    halves,
-    image_requests,
-    series_requests,
-)
-from mkiso.core.retry import RetryPolicy
-from mkiso.core.store_decision import NOT_ASKED_FOR
-from mkiso.errors import IdentityError, IncompleteError, TemporaryError
+from mkiso.core.reconcile import Reconciliation
+from mkiso.errors import IdentityError, IncompleteError
+from mkiso.network.asking import Asking
 from mkiso.network.receiver import Receiver, StorageJob
 from mkiso.network.reception import Reception
-from mkiso.network.retrieval import Retrieval, open_retrieval
+from mkiso.network.retrieval import open_retrieval
 from mkiso.network.senders import calling_ae_title_allowed, peer_allowed
-from mkiso.network.sub_operations import RetrieveOutcome
-from mkiso.network.transport import AssociationLostError
 from mkiso.storage.instances import InstanceStore, InstanceWriter
 
 #: How often the person is told how far it is.
 _PROGRESS_SECONDS = 0.2
 #: How often the archive's list may change under our hands before the job gives up.
 _MOST_FINDS = 3
+#: So many of a kind are named in a warning or an error.
+_MOST_NAMED = 20
 
 Listener = Callable[[ReceivedInstance], None]
 
@@ -66,37 +59,39 @@ def run(
     Raises IdentityError for instances of other studies and for one UID with two contents, the
     archive's own failure when nothing came of it, and what ends any job early.
     """
-    retrieve = _Retrieve(given, context, folder, listeners)
-    job = retrieve.storage_job()
+    books = _Books(given, context, folder, listeners)
     modalities = {series.modality for study in given.studies for series in study.series}
-    with open_retrieval(receiver, job, context, retrieve.tick, modalities) as retrieval:
-        retrieve.watch(retrieval.reception)
+    with open_retrieval(
+        receiver, books.storage_job(), context, books.tick, modalities
+    ) as retrieval:
+        books.reception = retrieval.reception
+        asking = Asking(retrieval, context, books.holdings, gap=books.gap, tick=books.tick)
         for _ in range(_MOST_FINDS):
-            retrieve.fetch(retrieval)
-            if not retrieve.gap().unlisted and not has_grown(retrieve.found):
+            asking.fetch()
+            books.report_progress()
+            if not books.gap().unlisted and not has_grown(books.holdings.found):
                 break
             context.log("the archive's list has changed: asking for it again")
-            retrieve.expect(find_again())
+            books.expect(find_again())
         else:
-            retrieve.require_settled()
-    return retrieve.result()
+            books.list_never_settled()
+    return books.result()
 
 
-class _Retrieve:
-    """One retrieval: what is expected, what arrived, and what the archive said."""
+class _Books:
+    """What is expected and what arrived. Instances come in threads of the receiver."""
 
     def __init__(
         self, found: FindResult, context: Context, folder: Path, listeners: Sequence[Listener]
     ) -> None:
+        self.reception = Reception()  # until the retrieval is open
         self._context = context
         self._listeners = listeners
         self._store = InstanceStore(folder, minimum_free_bytes=context.job.minimum_free_bytes)
-        self._received: dict[str, ReceivedInstance] = {}
-        self._size_bytes = 0
-        self._reception = Reception()
-        self._last: RetrieveOutcome | None = None
+        self._lock = threading.Lock()  # of the holdings
+        self._holdings = Holdings(found)
+        self._not_ours: dict[str, None] = {}  # Study Instance UIDs that were not asked for
         self._next_progress = 0.0
-        self.expect(found)
 
     # --- what the receiver asks and tells, in its own threads
 
@@ -113,11 +108,10 @@ class _Retrieve:
         )
 
     def _wanted(self, study_instance_uid: str, series_instance_uid: str) -> bool:
-        """Whether the job asked for it: by study, with a modality filter also by series."""
-        series = self._series_of.get(study_instance_uid)
-        if series is None:
-            return False
-        return series_instance_uid in series if self.found.filtered else True
+        wanted = self._holdings.wants(study_instance_uid, series_instance_uid)
+        if not wanted and study_instance_uid and len(self._not_ours) < _MOST_NAMED:
+            self._not_ours[study_instance_uid] = None
+        return wanted
 
     def _stored(self, kept: object) -> bool:
         """Take an accepted instance into the books; True when it is new."""
@@ -125,228 +119,107 @@ class _Retrieve:
         instance = self._store.settle(kept)
         if instance is None:
             return False
-        self._received[instance.sop_instance_uid] = instance
-        self._size_bytes += instance.size_bytes
-        self._outstanding.discard(instance.sop_instance_uid)
+        with self._lock:
+            self._holdings.take(instance)
         for listener in self._listeners:
             listener(instance)
         return True
 
-    # --- what the retrieval asks while it waits, in the job's thread
+    # --- for the job's thread
+
+    @property
+    def holdings(self) -> Holdings:
+        """What is expected and here: single questions need no lock, `gap` and `expect` do."""
+        return self._holdings
+
+    @property
+    def arrived(self) -> int:
+        """How many different instances are here."""
+        return len(self._holdings.received)
+
+    def expect(self, found: FindResult) -> None:
+        """Take the archive's list as what must arrive."""
+        with self._lock:
+            self._holdings.expect(found)
+
+    def gap(self) -> Reconciliation:
+        """Compare the list with what is here."""
+        with self._lock:
+            return self._holdings.gap()
 
     def tick(self) -> None:
         """Raise when the job has to end; say how far it is."""
         self._context.require_time()
-        if self._reception.failure is not None:
-            raise self._reception.failure
-        if self._reception.refusals or self._store.conflicts:
-            self._require_our_own()
+        self._require_faultless()
         now = self._context.monotonic()
         if now >= self._next_progress:
             self._next_progress = now + _PROGRESS_SECONDS
-            self._report_progress()
+            self.report_progress()
 
-    def _report_progress(self) -> None:
-        done = len(self._received)
-        size_bytes = max(self._size_bytes, self._reception.bytes_received)
-        self._context.progress(Progress("retrieve", done, self._total, size_bytes))
+    def report_progress(self) -> None:
+        """Say how far it is."""
+        size_bytes = max(self._holdings.size_bytes, self.reception.bytes_received)
+        progress = Progress("retrieve", self.arrived, self._holdings.total, size_bytes)
+        self._context.progress(progress)
 
-    def _require_our_own(self) -> None:
-        """Raise when somebody else's instance came, or one UID with two contents."""
-        foreign = [r for r in self._reception.refusals if r.status == NOT_ASKED_FOR]
-        foreign = [r for r in foreign if r.study_instance_uid]
-        if foreign:
+    def list_never_settled(self) -> None:
+        """Raise IncompleteError: list and instances never came together.
+
+        A person who wants a disc all the same gets one that says so.
+        """
+        unlisted = self.gap().unlisted
+        sentence = (
+            f"The archive sends {len(unlisted)} instances that it does not list: the study is "
+            "still growing, or its index is wrong."
+            if unlisted
+            else "The study is still growing: the archive's list changed each time it was read."
+        )
+        if not self._context.job.allow_incomplete:
+            raise IncompleteError(f"{sentence} Try again later.", details=unlisted[:_MOST_NAMED])
+        self._context.warn(sentence)
+        self.expect(dataclasses.replace(self._holdings.found, count_verified=False))
+
+    def result(self) -> Retrieved:
+        """Return what arrived, with the gap, when nothing can arrive any more."""
+        self._require_faultless()
+        if self.gap().unlisted:  # perhaps after the last look at the list
+            self.list_never_settled()
+        self._warn()
+        gap, found = self.gap(), self._holdings.found
+        unnamed = gap.missing_count - len(gap.missing)
+        instances = tuple(self._holdings.received.values())
+        return Retrieved(found, RetrieveResult(instances, gap.missing, unnamed_missing=unnamed))
+
+    def _require_faultless(self) -> None:
+        """Raise for a full disk, somebody else's instance, and one UID with two contents."""
+        if self.reception.failure is not None:
+            raise self.reception.failure
+        if self._not_ours:
             raise IdentityError(
                 f"{self._context.job.archive.name} sent an instance of a study or series that was "
                 "not asked for; nothing of it was kept and no disc is made. Have the archive "
                 "checked.",
-                details=tuple(f"study {r.study_instance_uid}" for r in foreign[:10]),
+                details=tuple(f"study {uid}" for uid in tuple(self._not_ours)),
             )
         if self._store.conflicts:
             raise IdentityError(
                 "The archive sent one SOP Instance UID with two different contents; no disc is "
                 "made. Have the archive checked.",
-                details=tuple(self._store.conflicts[:10]),
+                details=tuple(self._store.conflicts[:_MOST_NAMED]),
             )
 
-    # --- asking
-
-    def watch(self, reception: Reception) -> None:
-        """Use the counts of the open retrieval."""
-        self._reception = reception
-
-    def expect(self, found: FindResult) -> None:
-        """Take the archive's list as what must arrive."""
-        self.found = found
-        self._series_of = {
-            study.study_instance_uid: {s.series_instance_uid for s in study.series}
-            for study in found.studies
-        }
-        listed = {instance.sop_instance_uid for instance in found.expected}
-        counted = [s for study in found.studies for s in study.series if not s.instances]
-        self._counted = bool(counted)
-        self._total = len(listed) + sum(s.number_of_instances or 0 for s in counted)
-        self._outstanding = listed - self._received.keys()
-
-    def gap(self) -> Reconciliation:
-        """Compare the list with what is here."""
-        pairs = [
-            (i.sop_instance_uid, i.series_instance_uid) for i in tuple(self._received.values())
-        ]
-        return reconcile(self.found, pairs)
-
-    def fetch(self, retrieval: Retrieval) -> None:
-        """Ask for everything that is missing, as often as it makes sense."""
-        if not self._received:
-            self._ask(retrieval, first_requests(self.found))
-        for seconds in RetryPolicy(retries=self._context.job.archive.retries).delays():
-            if not (self._is_away() and self.gap().missing_count):
-                break
-            self._context.say(f"{self._last.error if self._last else ''} Again in {seconds:g} s.")
-            retrieval.pause(seconds)
-            self._ask(retrieval, self._whole_series(everything=True))
-        if self.gap().missing_count and not self._is_away():
-            self._context.say(f"{self.gap().missing_count} instances are missing; asking again.")
-            self._ask(retrieval, self._whole_series(everything=False))
-            self._ask_one_by_one(retrieval)
-        self._report_progress()
-        if self.gap().missing_count:
-            self._raise_failure()
-
-    def _whole_series(self, *, everything: bool) -> tuple[Request, ...]:
-        """Return requests for the series that lack something: all, or those that lack most.
-
-        Where little is missing it is asked for by name: a series would be sent as a whole again.
-        """
-        gap = self.gap()
-        lacking = Counter(instance.series_instance_uid for instance in gap.missing)
-        size_of = {
-            series.series_instance_uid: len(series.instances)
-            for study in self.found.studies
-            for series in study.series
-        }
-        missing = [
-            instance
-            for instance in gap.missing
-            if everything
-            or 2 * lacking[instance.series_instance_uid] > size_of[instance.series_instance_uid]
-        ]
-        return series_requests(self.found, missing, [series for series, _ in gap.short_series])
-
-    def _ask(self, retrieval: Retrieval, requests: Sequence[Request]) -> None:
-        """Send requests in turn; stop when the archive is away or refuses the very request."""
-        for request in requests:
-            self.tick()
-            outcome = self._request(retrieval, request)
-            if ends_round(outcome.error, outcome.status, arrived=len(self._received)):
-                return
-
-    def _ask_one_by_one(self, retrieval: Retrieval) -> None:
-        """Ask at IMAGE level, and in halves, for what is missing by name."""
-        requests = list(reversed(image_requests(self.gap().missing)))
-        while requests and not self._is_away():
-            self.tick()
-            request = requests.pop()
-            outcome = self._request(retrieval, request)
-            if ends_round(outcome.error, outcome.status, arrived=len(self._received)):
-                return
-            if not _tells_all(outcome, len(request.sop_instance_uids)):
-                requests += reversed(halves(request, self.gap().missing))
-
-    def _is_away(self) -> bool:
-        """Whether the archive was not to be had when it was asked last."""
-        last = self._last
-        if last is None or not isinstance(last.error, TemporaryError):
-            return False
-        return last.status is None or not self._reception.associations_seen
-
-    def _request(self, retrieval: Retrieval, request: Request) -> RetrieveOutcome:
-        """Send one request; that it could not be sent is its outcome."""
-        try:
-            self._last = retrieval.request(request, self._completion_of(request))
-        except TemporaryError as error:
-            self.tick()  # the job's own deadline is no outcome
-            self._last = RetrieveOutcome(None, error=error)
-        return self._last
-
-    def _completion_of(self, request: Request) -> Callable[[], bool]:
-        """Return what tells whether everything that a request is for is here."""
-        if self._counted:
-            return lambda: self.gap().missing_count == 0
-        wanted = set(request.sop_instance_uids) or {
-            instance.sop_instance_uid
-            for study in self.found.studies
-            if study.study_instance_uid == request.study_instance_uid
-            for series in study.series
-            if request.series_instance_uid in ("", series.series_instance_uid)
-            for instance in series.instances
-        }
-        return lambda: self._outstanding.isdisjoint(wanted)
-
-    # --- the end
-
-    def require_settled(self) -> None:
-        """Raise when the archive's list and what it sends never came together."""
-        unlisted = self.gap().unlisted
-        if unlisted:
-            raise IncompleteError(
-                f"The archive sends {len(unlisted)} instances that it does not list: the study is "
-                "still growing, or its index is wrong. Try again later.",
-                details=unlisted[:20],
+    def _warn(self) -> None:
+        """Leave what a person should know in the report."""
+        warn, reception = self._context.warn, self.reception
+        for refusal in reception.refusals[:_MOST_NAMED]:
+            warn(
+                f"Instance {refusal.sop_instance_uid} was not accepted "
+                f"({refusal.reason}, status {refusal.status:04X}H)."
             )
-        raise IncompleteError(
-            "The study is still growing: the archive's list changed each time it was read. "
-            "Try again later."
-        )
-
-    def _raise_failure(self) -> None:
-        """Raise the failure behind a gap, unless the gap itself is to be reported."""
-        job = self._context.job
-        last = self._last or RetrieveOutcome(None)
-        failure = failure_of(
-            Evidence(
-                archive=job.archive.name,
-                receiver=f"{job.receiver.ae_title}, port {job.receiver.port}",
-                by_get=job.archive.retrieve == "get",
-                associations_seen=self._reception.associations_seen,
-                turned_away=tuple(
-                    f"{a.calling_ae_title or '?'} at {a.peer_address}"
-                    for a in self._reception.foreign_attempts[:3]
-                ),
-                arrived=len(self._received),
-                status=last.status,
-                error=last.error,
-                aborted=isinstance(last.error, AssociationLostError),
-            )
-        )
-        if failure is not None:
-            raise failure
-
-    def result(self) -> Retrieved:
-        """Return what arrived, with the gap."""
-        self._require_our_own()
-        gap = self.gap()
-        for refusal in self._reception.refusals[:20]:
-            self._context.warn(
-                f"Instance {refusal.sop_instance_uid} was not accepted ({refusal.reason}, status "
-                f"{refusal.status:04X}H)."
-            )
-        if self._reception.foreign:
-            self._context.warn(
-                f"{self._reception.foreign} associations of senders that are not the archive were "
+        if reception.refused > _MOST_NAMED:
+            warn(f"{reception.refused} instances were not accepted in all; the log names them.")
+        if reception.foreign:
+            warn(
+                f"{reception.foreign} associations of senders that are not the archive were "
                 "turned away."
             )
-        if not self.found.count_verified:
-            self._context.warn("The archive lists neither instances nor counts.")
-        unnamed = gap.missing_count - len(gap.missing)
-        return Retrieved(
-            self.found,
-            RetrieveResult(tuple(self._received.values()), gap.missing, unnamed_missing=unnamed),
-        )
-
-
-def _tells_all(outcome: RetrieveOutcome, asked: int) -> bool:
-    """Whether the archive tried each instance and says so; Orthanc gives up at the first."""
-    counts = outcome.counts
-    tried = (counts.completed or 0) + (counts.warning or 0) + (counts.failed or 0)
-    return tried >= asked

@@ -2,7 +2,7 @@
 
 An instance is `00000001.part` while it arrives and `00000001.dcm` once it was read and found whole:
 names are counters, since UIDs come from the wire. The hash is made from the file, by whoever calls
-`settle` or `catch_up` (one thread beside those that receive), so that no archive waits for it.
+`settle` or `catch_up` (threads beside those that receive), so that no archive waits for it.
 """
 
 from __future__ import annotations
@@ -56,15 +56,14 @@ class InstanceStore:
         self.folder = folder
         self.duplicates = 0  # instances that came again with the same bytes
         self.conflicts: list[str] = []  # SOP Instance UIDs that came with two contents
-        self._header_reader = header_reader
         self._minimum_free_bytes = minimum_free_bytes
         self.max_instance_bytes = max_instance_bytes
         self._free_bytes = free_bytes or _free_bytes
         self._numbers = itertools.count(1)
+        self._header_reader = header_reader
         self._levels: LevelCache = {}
         self._hashes: dict[str, str] = {}
-        self._buffer = bytearray(_HASH_BYTES)
-        self._hashing = threading.Lock()
+        self._memory = threading.local()  # one buffer for each thread that hashes
         self._next_look = 0.0  # on the monotonic clock
 
     def begin(
@@ -109,20 +108,20 @@ class InstanceStore:
                 str(self.folder),
             )
 
-    def read(self, descriptor: int, offset: int, head: bytes, syntax: str) -> ParsedHeader:
-        """Read the header of the data set that begins at `offset` of an open file."""
-
-        def read_at(start: int, length: int) -> bytes:
-            return os.pread(descriptor, length, offset + start)
-
-        size = os.fstat(descriptor).st_size - offset
+    def read_header(
+        self, head: bytes, read_at: Callable[[int, int], bytes], size: int, syntax: str
+    ) -> ParsedHeader:
+        """Read a data set of `size` bytes, sharing what instances of this job have in common."""
         return self._header_reader(head, read_at, size, syntax, self._levels)
 
     def hash_up_to(
         self, update: Callable[[memoryview], object], descriptor: int, start: int, stop: int
     ) -> None:
         """Give the bytes from `start` to `stop` of an open file to `update`. Raises OSError."""
-        with self._hashing, memoryview(self._buffer) as view:
+        buffer = getattr(self._memory, "buffer", None)
+        if buffer is None:
+            buffer = self._memory.buffer = bytearray(_HASH_BYTES)
+        with memoryview(buffer) as view:
             while start < stop:
                 count = os.preadv(descriptor, [view[: min(_HASH_BYTES, stop - start)]], start)
                 if count == 0:
@@ -148,7 +147,7 @@ class InstanceWriter:
         self._parsed: ParsedHeader | None = None
         self._digest = hashlib.sha256()
         self._hashed = 0
-        self._guard = threading.Lock()  # of the open file, while another thread hashes it
+        self._guard = threading.Lock()  # of the open file and of the hash
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         self._descriptor = os.open(self._path, flags, 0o600)
 
@@ -170,8 +169,9 @@ class InstanceWriter:
         """
         if self._stage:
             self._put(None)
-        self._parsed = self._store.read(
-            self._descriptor, self._offset, bytes(self._head), self._transfer_syntax_uid
+        size = self._written - self._offset
+        self._parsed = self._store.read_header(
+            bytes(self._head), self._read_at, size, self._transfer_syntax_uid
         )
         self._head = bytearray()
         self._close()  # a file system may say only now that it has no room (NFS)
@@ -191,21 +191,20 @@ class InstanceWriter:
             os.unlink(self._path)  # noqa: PTH108 - as cheap as can be, per instance
 
     def catch_up(self) -> None:
-        """Hash some of what is in the file so far, while another thread writes. Raises OSError."""
+        """Hash some of what is in the file so far, in any thread. Raises OSError."""
         with self._guard:
+            stop = min(self._written, self._hashed + _CATCH_UP_BYTES)
             if self._descriptor >= 0:
-                stop = min(self._written, self._hashed + _CATCH_UP_BYTES)
                 self._hash(self._descriptor, stop)
+            elif self._path == self._final_path:
+                self._hash_by_name(stop)
 
     def received(self) -> ReceivedInstance:
         """Hash the rest of the kept file and return the instance. Raises OSError."""
         if self._parsed is None:
             raise ValueError("the instance is not finished")
-        descriptor = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        try:
-            self._hash(descriptor, self._written)
-        finally:
-            os.close(descriptor)
+        with self._guard:
+            self._hash_by_name(self._written)
         return ReceivedInstance(
             path=Path(self._path),
             size_bytes=self._written,
@@ -218,6 +217,17 @@ class InstanceWriter:
             header=self._parsed.header,
             data_set_offset=self._offset,
         )
+
+    def _read_at(self, start: int, length: int) -> bytes:
+        return os.pread(self._descriptor, length, self._offset + start)
+
+    def _hash_by_name(self, stop: int) -> None:
+        if stop > self._hashed:
+            descriptor = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                self._hash(descriptor, stop)
+            finally:
+                os.close(descriptor)
 
     def _hash(self, descriptor: int, stop: int) -> None:
         self._store.hash_up_to(self._digest.update, descriptor, self._hashed, stop)

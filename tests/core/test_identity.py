@@ -1,5 +1,7 @@
 """Two data sets, one patient or two: what decides, what only warns, what a person may overrule."""
 
+import itertools
+import time
 from pathlib import Path
 
 import pytest
@@ -127,3 +129,52 @@ def test_no_patient_value_is_in_a_message():
         )
     text = caught.value.message + " ".join(caught.value.details)
     assert not any(word in text for word in ("SECRET", "Secret", "Hidden", "Jane"))
+
+
+EMPTY_FIRST = [
+    instance("1.1", name="Doe^Jane"),
+    instance("1.2", patient_id="7", name="Doe^Jane"),
+    instance("1.3", patient_id="8", name="Doe^Jane"),
+]
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_a_study_that_fits_two_patients_goes_to_neither(order):
+    """Its name is that of both: which disc it came to must not depend on the order of arrival."""
+    with pytest.raises(AmbiguousError):
+        one_patient(*(EMPTY_FIRST[n] for n in order), per_patient=True)
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_an_issuer_that_is_missing_does_not_join_two_issuers(order):
+    studies = [
+        instance("1.1", patient_id="7"),
+        instance("1.2", patient_id="7", issuer="A"),
+        instance("1.3", patient_id="7", issuer="B"),
+    ]
+    with pytest.raises(AmbiguousError):
+        one_patient(*(studies[n] for n in order), per_patient=True, same_patient=True)
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
+def test_groups_do_not_depend_on_the_order_of_arrival(order):
+    studies = [
+        instance("1.1", patient_id="8", name="Roe^Ann"),
+        instance("1.2", patient_id="7", name="Doe^Jane"),
+        instance("1.3", patient_id="7"),
+        instance("1.4", name="Roe^Ann"),
+    ]
+    numbers = {"1.2": "A", "1.3": "B", "1.1": "C", "1.4": "D"}
+    groups = one_patient(*(studies[n] for n in order), accessions=numbers, per_patient=True)
+    assert [sorted(i.study_instance_uid for i in group.instances) for group in groups] == [
+        ["1.2", "1.3"],
+        ["1.1", "1.4"],
+    ]
+
+
+def test_twenty_thousand_instances_are_compared_in_no_time():
+    many = [instance(f"1.{n % 200}", patient_id="7", name="Doe^Jane") for n in range(20_000)]
+    began = time.perf_counter()
+    (group,) = one_patient(*many)
+    assert len(group.instances) == 20_000
+    assert time.perf_counter() - began < 5

@@ -30,3 +30,8 @@ def test_a_series_known_by_its_count_is_compared_by_its_count():
     assert reconcile(found(count=2), received).complete
     assert reconcile(found(count=3), received).missing_count == 1
     assert reconcile(found(count=1), received).unlisted
+
+
+def test_a_series_that_is_not_even_counted_lacks_nothing_and_holds_nothing_unlisted():
+    result = reconcile(found(), [("1", "1.1.1"), ("2", "1.1.9")])
+    assert (result.missing_count, result.unlisted) == (0, ("2",))

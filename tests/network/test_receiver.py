@@ -198,26 +198,27 @@ def test_echo_is_answered_and_other_services_are_not(site):
         peer.release()
 
 
-def test_several_associations_at_once_each_get_theirs(site):
+def test_64_associations_at_once_each_get_theirs(site):
     def send(peer_number):
         with site.peer() as peer:
-            for n in range(10):
+            together.wait(20)
+            for n in range(3):
                 uid = f"1.2.3.{peer_number}.{n}"
                 data = data_set(uid, pixels=bytes([peer_number]) * 20_000)
                 statuses.append(peer.store(uid, data, fragment=1000))
             peer.release()
 
-    statuses = []
-    threads = [threading.Thread(target=send, args=(n,)) for n in range(8)]
+    statuses, together = [], threading.Barrier(64)
+    threads = [threading.Thread(target=send, args=(n,)) for n in range(64)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     site.settle()
-    assert statuses == [0] * 80
-    assert site.reception.instances_stored == 80
-    assert site.reception.associations_seen == 8
-    assert len({i.sop_instance_uid for i in site.instances}) == 80
+    assert statuses == [0] * 192
+    assert site.reception.instances_stored == 192
+    assert site.reception.associations_seen == 64
+    assert len({i.sop_instance_uid for i in site.instances}) == 192
     assert all(hashlib.sha256(i.path.read_bytes()).hexdigest() == i.sha256 for i in site.instances)
 
 
@@ -309,6 +310,22 @@ def test_what_is_no_uid_is_refused_and_names_no_file(site, uid):
         assert peer.store("1.2.3.4.1", data_set()) == 0x0000
     site.settle()
     assert set(site.folder.parent.rglob("*")) - before == {site.folder / "00000001.dcm"}
+
+
+def test_what_a_peer_writes_into_uids_and_titles_does_not_get_into_the_log(site):
+    with site.peer() as peer:
+        evil = "SECRET\nname"
+        assert peer.store(evil, data_set(evil), originator=("EV\nIL", 1)) == 0xC409
+        assert peer.store(evil, data_set(evil)) == 0xC000
+    with RawPeer(site.receiver.port) as stranger:
+        stranger.send(raw.associate_rq([(1, CT, EXPLICIT)], calling="A\x1b[2J\nB"))
+        assert stranger.read_pdu()[0] == raw.ASSOCIATE_RJ
+    told = [*site.log, *map(repr, site.reception.refusals)]
+    told += map(repr, site.reception.foreign_attempts)
+    assert not any("SECRET" in line or "\n" in line or "\x1b" in line for line in told)
+    assert site.reception.refusals[0].sop_instance_uid == "(not a UID)"
+    assert site.reception.refusals[0].move_originator == "EV?IL"
+    assert site.reception.foreign_attempts[0].calling_ae_title == "A?[2J?B"
 
 
 def test_an_instance_of_another_c_move_is_refused_without_being_written(site):

@@ -623,6 +623,26 @@ def test_tls_carries_an_association_while_silent_clients_hang_in_the_handshake(c
             association.release()
 
 
+def test_readable_under_tls_means_a_message_and_not_a_record_of_tls(certificates):
+    server, ours, _ = certificates
+    client = ssl.create_default_context(cafile=ours)
+    answer = threading.Event()
+
+    def handle(association):
+        answer.wait(10)
+        association.send(1, ECHO)
+        association.receive(5)
+
+    with (
+        listening(handle, tls=server, deadlines=Deadlines()) as listener,
+        associate(listener.port, Deadlines(), tls=client) as association,
+    ):
+        assert not association.readable(0.1)  # tickets came with the handshake
+        answer.set()
+        assert association.readable(5)
+        assert association.receive().command["CommandField"] == dimse.C_ECHO_RQ
+
+
 def test_a_wrong_certificate_is_a_matter_of_configuration(certificates):
     server, _, other = certificates
     client = ssl.create_default_context(cafile=other)

@@ -1,0 +1,113 @@
+"""The viewer's pixels, made while instances still arrive, and its files at the end.
+
+`submit` each instance as it comes, `collect` once for each disc, `close` in any case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mkiso.core.index_page import IndexPage
+from mkiso.core.model import DiscFile, FileSetInstance, ReceivedInstance
+from mkiso.pixels.disc_payload import DiscPayload
+from mkiso.pixels.instance_record import Deaths, InstanceRecord
+from mkiso.pixels.worker_pool import WorkerPool
+from mkiso.pixels.worker_process import Limits
+
+__all__ = ["Limits", "ViewerFiles", "ViewerPayload"]
+
+
+def _nothing() -> None:
+    """Do nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class ViewerFiles:
+    """The files of `VIEWER/` in image order, and what of the disc is not shown as it is."""
+
+    files: tuple[DiscFile, ...]
+    preview_series: tuple[str, ...] = ()  # Series Instance UIDs shown in 8 bits
+    tiles: int = 0  # frames and objects that cannot be shown
+
+    @property
+    def size_bytes(self) -> int:
+        """How much the files take."""
+        return sum(file.size_bytes for file in self.files)
+
+
+class ViewerPayload:
+    """Takes the instances of a job and gives the viewer's files. Start-up costs nothing."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        preview: bool = False,
+        workers: int | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        """Work in the existing, private `folder`; with `preview` make pictures of 8 bits only."""
+        self._folder = folder
+        self._preview = preview
+        self._pool = WorkerPool(folder, workers=workers, limits=limits)
+        self._deaths = Deaths()
+        self._records: dict[str, InstanceRecord] = {}
+
+    def start(self) -> None:
+        """Start the workers before the first instance comes: a sixth of a second each."""
+        self._pool.start()
+
+    def submit(self, instance: ReceivedInstance) -> None:
+        """Begin with an instance. Never waits; from one thread, before `collect`."""
+        if instance.sop_instance_uid not in self._records:
+            self._begin(instance, preview=self._preview)
+
+    def collect(
+        self,
+        page: IndexPage,
+        placed: Sequence[FileSetInstance],
+        folder: Path,
+        program: str,
+        *,
+        budget_bytes: int | None = None,
+        tick: Callable[[], None] = _nothing,
+    ) -> ViewerFiles:
+        """Return the files of the viewer on the disc that `page` and `placed` describe.
+
+        The chunk files are written into the existing `folder`. When everything takes more than
+        `budget_bytes` the largest series become 8-bit pictures, one after another, until it fits
+        or nothing is left to shrink. `tick` is called while waiting and may raise.
+
+        Raises OSError.
+        """
+        for item in placed:
+            self.submit(item.instance)
+        self._pool.wait(tick)
+        disc = DiscPayload(placed, self._records)
+        while budget_bytes is not None and disc.payload_bytes() > budget_bytes:
+            smaller = disc.largest_full_series()
+            if smaller is None:
+                break
+            for record in smaller:
+                self._begin(record.instance, preview=True)
+            self._pool.wait(tick)
+        files = disc.files(page, self._folder, folder, program, lambda jobs: self._do(jobs, tick))
+        return ViewerFiles(files, disc.preview_series(), disc.tiles)
+
+    def close(self) -> None:
+        """End the workers, finished or not. What they wrote stays in the folder."""
+        self._pool.close()
+
+    def _begin(self, instance: ReceivedInstance, *, preview: bool) -> None:
+        self._records[instance.sop_instance_uid] = InstanceRecord(
+            instance, self._deaths, self._pool.submit, preview=preview, shares=self._pool.workers
+        )
+
+    def _do(self, jobs: Iterable[Any], tick: Callable[[], None]) -> None:
+        """Do jobs and wait for them."""
+        for job in jobs:
+            self._pool.submit(job)
+        self._pool.wait(tick)
