@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -177,6 +178,10 @@ def _make(context: Context, known: _Knowledge, ledger: Ledger) -> None:
     with Workspace(job.output_folder, job.job_id) as workspace:
         acquired = acquire(context, workspace, known)
         finish(context, workspace, acquired, known)
+    left_out = Counter(series.modality or "?" for series in acquired.found.left_out)
+    if left_out:
+        words = ", ".join(f"{modality} ({n} series)" for modality, n in sorted(left_out.items()))
+        context.say(f"Left out by the modality filter: {words}.")
     for disc in known.discs:
         context.say(f"{'Exists already' if disc.existed else 'Made'}: {disc.path}")
     if job.forward:
@@ -184,11 +189,15 @@ def _make(context: Context, known: _Knowledge, ledger: Ledger) -> None:
             forward.run(tuple(known.discs), context, ledger=ledger, tell=known.take_forwarded)
     if _is_incomplete(acquired):
         raise incomplete(acquired.retrieved, published=True)
-    failed = [node.node for node in known.forwarded if node.failed]
+    failed = [node for node in known.forwarded if node.failed]
     if failed:
+        nodes = "; ".join(
+            f"{node.node} did not take {len(node.failed)} ({node.failed[0].status.rstrip('.')})"
+            for node in failed
+        )
         raise ForwardError(
-            f"The disc is good, but {', '.join(failed)} did not take every instance; "
-            "run the same command again to send the rest."
+            f"The disc is good, but not everything was forwarded: {nodes}. "
+            "Run the same command again to send the rest."
         )
 
 

@@ -1,6 +1,7 @@
 """What all tests share: where the real data and the real peers are, if they are."""
 
 import shutil
+import signal
 import socket
 from pathlib import Path
 
@@ -8,6 +9,14 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parent.parent
 SHARED = PROJECT.parent / "shared"
+
+# A run in the background inherits ignored signals (nohup, `&`), and so would every program that is
+# started here to be ended by one.
+for _number in (signal.SIGINT, signal.SIGHUP):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(
+            _number, signal.default_int_handler if _number == signal.SIGINT else signal.SIG_DFL
+        )
 
 
 @pytest.fixture(scope="session")

@@ -104,6 +104,7 @@ class Disc:
     of: int = 1
     complete: bool = True
     existed: bool = False
+    profile: str = ""  # the application profile that it meets (PS3.11), "" when none
 
 
 def expected_content(file_set: FileSet, image: Image | None = None) -> ExpectedContent:

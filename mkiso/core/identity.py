@@ -133,10 +133,11 @@ def patients(
     """
     notes = _Notes(same_patient)
     of_study: dict[str, PatientIdentity] = {}
-    by_level: dict[tuple[str, int], PatientIdentity] = {}
+    by_level: dict[tuple[str, int, str], PatientIdentity] = {}
     for instance in instances:
         uid = instance.study_instance_uid
-        key = (uid, id(instance.header.patient))  # equal levels are one object
+        header = instance.header
+        key = (uid, id(header.patient), header.character_set)  # equal levels are one object
         if key in by_level:
             continue
         identity = by_level[key] = patient_identity(instance.header)
@@ -207,16 +208,26 @@ def _require_groups_allowed(
             accession = accession_of_study.get(uid, "")
             if accession and owner.setdefault(accession, number) != number:
                 raise AmbiguousError(
-                    f"Accession number {accession} belongs to several patients in the archive: "
-                    "no disc is made; have the archive corrected."
+                    f"The studies of accession number {accession} differ in name, birth date or "
+                    "PatientID: no disc is made. Have the archive corrected, or name the right "
+                    "study with --study-uid; if only name or birth date differ and a person has "
+                    "made sure that it is one patient, --same-patient overrules this.",
+                    details=_details(groups),
                 )
     if len(groups) > 1 and not per_patient:
         numbers = ", ".join(sorted(owner)) or "these studies"
         raise AmbiguousError(
             f"The studies asked for ({numbers}) belong to {len(groups)} different patients: "
             "one disc holds one patient; ask for them one by one, or use --per-patient.",
-            details=tuple(uid for group in groups for uid in group),
+            details=_details(groups),
         )
+
+
+def _details(groups: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """Return the studies by patient, without naming anybody."""
+    return tuple(
+        f"patient {number}: study {uid}" for number, group in enumerate(groups, 1) for uid in group
+    )
 
 
 def _require_same(

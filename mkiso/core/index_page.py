@@ -96,6 +96,8 @@ class IndexPage:
     of: int = 1
     missing: tuple[MissingSeries, ...] = ()
     complete: bool = True
+    modalities: tuple[str, ...] = ()  # the filter; () is everything
+    left_out: tuple[str, ...] = ()  # what the filter left out, in words
     other_files: tuple[str, ...] = field(default=())  # that no DICOM system imports
 
 
@@ -108,6 +110,8 @@ def describe_disc(
     of: int = 1,
     complete: bool = True,
     missing: Iterable[ExpectedInstance] = (),
+    modalities: Sequence[str] = (),
+    left_out: Sequence[str] = (),
     other_files: Sequence[str] = ("INDEX.HTM", "README.TXT", "SHA256.TXT"),
 ) -> IndexPage:
     """Give the page of a disc with these instances, which are in the order of the directory."""
@@ -127,6 +131,8 @@ def describe_disc(
         of=of,
         missing=_missing(missing, instances),
         complete=complete,
+        modalities=tuple(plain_text(code) for code in modalities),
+        left_out=tuple(plain_text(words) for words in left_out),
         other_files=tuple(other_files),
     )
 

@@ -138,3 +138,5 @@ class FileSet:
     complete: bool = True
     missing: tuple[ExpectedInstance, ...] = ()
     overruled: tuple[str, ...] = ()  # what --same-patient overruled, without the values
+    accession_numbers: tuple[str, ...] = ()  # of the studies on this disc
+    profile: str = ""  # the application profile that it meets (PS3.11), "" when none

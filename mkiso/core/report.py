@@ -62,6 +62,7 @@ class DiscReport:
     number: int = 1
     of: int = 1
     complete: bool = True
+    profile: str = ""  # the application profile that it meets, "" when none
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ def disc_reports(discs: Iterable[Disc]) -> tuple[DiscReport, ...]:
             number=disc.number,
             of=disc.of,
             complete=disc.complete,
+            profile=disc.profile,
         )
         for disc in discs
     )

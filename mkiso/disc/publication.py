@@ -60,6 +60,12 @@ def check_against_sidecar(image: Path, result: CheckResult) -> CheckResult:
         findings.error("sidecar.image", "The image is not the one that its sidecar describes.")
     elif instances_of(found) != {(i.sop_instance_uid, i.sha256) for i in result.instances}:
         findings.error("sidecar.instances", "The sidecar lists other instances than are there.")
+    elif found.get("complete") is False:
+        findings.error(
+            "sidecar.incomplete",
+            "By its own description the disc is incomplete: "
+            f"{len(found.get('missing') or ())} instances are known to be missing.",
+        )
     return dataclasses.replace(result, findings=result.findings + findings.result())
 
 

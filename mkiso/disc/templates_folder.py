@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mkiso.errors import ConfigError
+
 _PACKAGE = Path(__file__).resolve().parent.parent
 
 
@@ -21,4 +23,11 @@ def template_folders(site_folder: Path | None = None) -> tuple[Path, ...]:
         ),
         _PACKAGE / "templates",
     )
-    return (own,) if site_folder is None else (site_folder, own)
+    if site_folder is None:
+        return (own,)
+    if not site_folder.is_dir():
+        raise ConfigError(
+            f"The folder of your own templates, {site_folder}, is not there; correct [templates] "
+            "folder, or take it out."
+        )
+    return (site_folder, own)

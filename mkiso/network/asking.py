@@ -62,6 +62,7 @@ class Asking:
         Raises the failure behind a gap; a gap that has to be reported as such is left.
         """
         retries = self._context.job.archive.retries
+        self._retrieval.require_settled()  # what came while the list was read is not asked for
         if not self._has_begun:
             self._has_begun = True
             self._ask(first_requests(self._holdings.found))

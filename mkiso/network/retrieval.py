@@ -148,8 +148,9 @@ class Retrieval(ABC):
                 self._context.log(f"no instance for {self._stall_seconds():g} s, aborted")
                 stalled = RetrieveOutcome(None, operation.counts, error=self._stalled())
                 operation.abort()
-                operation.wait(_CANCEL_SECONDS)  # what it says of the abort is our own doing
-                return stalled
+                outcome = operation.wait(_CANCEL_SECONDS)
+                # one without a status speaks of our own abort; one with it waited for a release
+                return outcome if outcome and outcome.status is not None else stalled
 
     def _until_silent(
         self, outcome: RetrieveOutcome, accepted_before: int, is_complete: Callable[[], bool]

@@ -20,6 +20,8 @@ _ONE_SAMPLE: Final = frozenset({"MONOCHROME1", "MONOCHROME2", "PALETTE COLOR"})
 _THREE_SAMPLES: Final = frozenset(
     {"RGB", "YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_422", "YBR_PARTIAL_420", "YBR_ICT", "YBR_RCT"}
 )
+# GE's private syntax: Implicit VR Little Endian, but the pixels are big endian.
+_GE_PRIVATE: Final = "1.2.840.113619.5.2"
 _KEYWORDS: Final = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 
 
@@ -92,7 +94,7 @@ def read_format(values: Values, transfer_syntax_uid: str) -> PixelFormat:
         signed=values.integer("PixelRepresentation") == 1,
         photometric=values.text("PhotometricInterpretation") or "MONOCHROME2",
         frames=max(1, values.integer("NumberOfFrames", 1)),
-        big_endian=span.encoding.big_endian,
+        big_endian=span.encoding.big_endian or transfer_syntax_uid == _GE_PRIVATE,
         word_swapped=allocated <= 8 and values.is_word_swapped(keyword),
     )
     _require_showable(found)

@@ -27,7 +27,8 @@ def stored_statistics(samples: Samples, attributes: Mapping[str, Any]) -> list[f
     kept = _without_padding(values, attributes) if "pixel_padding_value" in attributes else values
     if kept.dtype.kind == "f":
         kept = kept[np.isfinite(kept)]
-    low, high = np.percentile(looked_at, _PERCENTILES)
+    # as floating point numbers: the difference of two of 16 bits may need 17
+    low, high = np.percentile(looked_at.astype(np.float64), _PERCENTILES)
     return [_plain(number) for number in (kept.min(), kept.max(), low, high)]
 
 

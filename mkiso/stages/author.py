@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,8 @@ from mkiso.core.model import (
 from mkiso.disc.dicomdir import build_dicomdir
 from mkiso.disc.pages import index_file, readme_file
 
+#: PS3.11 Annex D, General Purpose CD-R Interchange.
+STD_GEN_CD = "STD-GEN-CD"
 #: PS3.3 F.3.2.1: a File-set ID has at most 16 characters.
 _FILE_SET_ID_LENGTH = 16
 
@@ -71,7 +74,8 @@ def _file_set(
     job = context.job
     number, of = place_in_job
     placed = place(group.instances)
-    name = _name(group, given, number if of > 1 else 0)
+    accession_numbers = _accession_numbers(group, given)
+    name = _name(accession_numbers, number if of > 1 else 0)
     complete = not given.retrieved.missing_count and given.found.count_verified
     directory = file_in_memory("DICOMDIR", build_dicomdir(name, placed, warn=context.warn))
     page = describe_disc(
@@ -82,6 +86,8 @@ def _file_set(
         of=1,
         complete=complete,
         missing=missing,
+        modalities=job.modalities,
+        left_out=_left_out(group, given),
     )
     heads = (
         directory,
@@ -100,15 +106,35 @@ def _file_set(
         complete=complete,
         missing=missing,
         overruled=group.overruled,
+        accession_numbers=accession_numbers,
+        profile=STD_GEN_CD if page.profile_met else "",
     )
 
 
-def _name(group: PatientGroup, given: Acquired, number: int) -> str:
-    """Return the File-set ID: the accession number in d-characters, never anything of a patient."""
+def _accession_numbers(group: PatientGroup, given: Acquired) -> tuple[str, ...]:
+    """Return the accession numbers of the patient's studies, in the archive's order."""
     uids = {instance.study_instance_uid for instance in group.instances}
-    numbers = [s.accession_number for s in given.found.studies if s.study_instance_uid in uids]
+    numbers = [
+        s.accession_number.strip()
+        for s in given.found.studies
+        if s.study_instance_uid in uids and s.accession_number.strip()
+    ]
+    return tuple(dict.fromkeys(numbers))
+
+
+def _left_out(group: PatientGroup, given: Acquired) -> tuple[str, ...]:
+    """Return what the modality filter left out of the patient's studies: `PR (6 series)`."""
+    uids = {instance.study_instance_uid for instance in group.instances}
+    counts = Counter(
+        each.modality or "?" for each in given.found.left_out if each.study_instance_uid in uids
+    )
+    return tuple(f"{modality} ({count} series)" for modality, count in sorted(counts.items()))
+
+
+def _name(accession_numbers: Sequence[str], number: int) -> str:
+    """Return the File-set ID: the accession number in d-characters, never anything of a patient."""
     suffix = f"_{number}" if number else ""
-    base = d_characters(next((n.strip() for n in numbers if n.strip()), "MKISO"), 64)
+    base = d_characters(accession_numbers[0] if accession_numbers else "MKISO", 64)
     return base[: _FILE_SET_ID_LENGTH - len(suffix)] + suffix
 
 

@@ -135,6 +135,7 @@ class _Find:
             self._note(selection.availability_warning(study))
         for warning in self._warnings:
             self._context.warn(warning)
+        self._context.progress(Progress("find", self._listed, self._listed))
         return FindResult(
             studies=tuple(studies),
             left_out=tuple(left_out),

@@ -8,6 +8,7 @@ from typing import Any
 
 from mkiso.core.context import Context
 from mkiso.core.disc_content import Disc, VerifiedImage
+from mkiso.core.job import Job
 from mkiso.core.media_names import disc_name, file_safe_name, require_disc_name
 from mkiso.core.model import FileSet
 from mkiso.core.sidecar import content_options, encode_sidecar, same_disc, sidecar
@@ -24,19 +25,19 @@ def run(
 ) -> Disc:
     """Give the image and its sidecar their names in the job's output folder.
 
-    `name` is the base name, by default the job's, then the first accession number, then the first
-    Study Instance UID. The same disc there already: that one is the result and the new image goes.
+    `name` is the base name, by default the job's, then the first accession number (of several
+    patients' discs each its own), then the first Study Instance UID. The same disc there already:
+    that one is the result and the new image goes.
 
     Raises CantCreateError when another disc has the name, DiskError when the disk fails.
     """
     job = context.job
-    base = name or job.name or file_safe_name(_first_of(job.accession_numbers, file_set))
-    path = job.output_folder / f"{_full_name(base, file_set)}.iso"
+    path = job.output_folder / f"{_full_name(name, job, file_set)}.iso"
     content = sidecar(
         file_set,
         sha256=image.sha256,
         size_bytes=image.size_bytes,
-        accession_numbers=job.accession_numbers,
+        accession_numbers=_accession_numbers(job, file_set),
         options=content_options(job),
     )
     with output_lock(job.output_folder, context.require_time):
@@ -74,8 +75,21 @@ def _first_of(accession_numbers: Sequence[str], file_set: FileSet) -> str:
     return file_set.instances[0].instance.study_instance_uid if file_set.instances else "disc"
 
 
-def _full_name(base: str, file_set: FileSet) -> str:
-    return disc_name(require_disc_name(base), file_set.number, complete=file_set.complete)
+def _full_name(name: str, job: Job, file_set: FileSet) -> str:
+    """Give the name of the image without its ending."""
+    number = file_set.number
+    base = (name or job.name).removesuffix(".iso")
+    if not base:
+        numbers = _accession_numbers(job, file_set)
+        base = file_safe_name(_first_of(numbers, file_set))
+        if file_set.of > 1 and numbers:
+            number = 1  # a disc of another patient has its own accession number
+    return disc_name(require_disc_name(base), number, complete=file_set.complete)
+
+
+def _accession_numbers(job: Job, file_set: FileSet) -> tuple[str, ...]:
+    """Give the accession numbers of a disc: the job's, but of several patients only its own."""
+    return file_set.accession_numbers if file_set.of > 1 else job.accession_numbers
 
 
 def _disc(path: Path, file_set: FileSet, size_bytes: int, sha256: str, *, existed: bool) -> Disc:
@@ -90,4 +104,5 @@ def _disc(path: Path, file_set: FileSet, size_bytes: int, sha256: str, *, existe
         of=file_set.of,
         complete=file_set.complete,
         existed=existed,
+        profile=file_set.profile,
     )

@@ -15,7 +15,7 @@ from mkiso.core.context import Context, Progress
 from mkiso.core.holdings import Holdings
 from mkiso.core.model import FindResult, ReceivedInstance, RetrieveResult
 from mkiso.core.reconcile import Reconciliation
-from mkiso.errors import IdentityError, IncompleteError
+from mkiso.errors import IdentityError, IncompleteError, LimitError
 from mkiso.network.asking import Asking
 from mkiso.network.receiver import Receiver, StorageJob
 from mkiso.network.reception import Reception
@@ -121,6 +121,12 @@ class _Books:
             return False
         with self._lock:
             self._holdings.take(instance)
+        most = self._context.job.max_instances
+        if self.arrived > most:
+            raise LimitError(
+                f"The archive sends more than the {most} instances that a job may have; ask for "
+                "less, or raise --max-instances."
+            )
         for listener in self._listeners:
             listener(instance)
         return True

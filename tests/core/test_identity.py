@@ -117,7 +117,7 @@ def test_per_patient_makes_groups_but_one_accession_number_stays_one_patient():
     two = (instance(patient_id="7"), instance("1.2", patient_id="8"))
     groups = one_patient(*two, accessions={"1.1": "A", "1.2": "B"}, per_patient=True)
     assert [len(group.instances) for group in groups] == [1, 1]
-    with pytest.raises(AmbiguousError, match="A belongs to several patients"):
+    with pytest.raises(AmbiguousError, match="accession number A differ"):
         one_patient(*two, accessions={"1.1": "A", "1.2": "A"}, per_patient=True)
 
 

@@ -139,7 +139,7 @@ def test_two_accession_numbers_of_two_patients_need_a_decision(archive, mkiso, c
     assert (refused.code, refused.discs) == (82, [])
     run = mkiso(archive, "428", "MOF5026", "--per-patient")
     assert run.code == 0, run.stderr
-    assert [p.name for p in run.discs] == ["428.iso", "428_2.iso"]
+    assert [p.name for p in run.discs] == ["428.iso", "MOF5026.iso"]
     for disc in run.discs:
         check_disc(disc)
 

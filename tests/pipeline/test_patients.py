@@ -48,7 +48,7 @@ def test_each_patient_gets_a_disc_and_their_numbers_follow_the_request(two):
     archive = two.start()
     result = two.make("B1", "C1", per_patient=True)
     assert result.code == 0, result.report
-    wanted = {"B1.iso": {"1.5.1.1.1"}, "B1_2.iso": {"1.5.2.1.1"}}
+    wanted = {"B1.iso": {"1.5.1.1.1"}, "C1.iso": {"1.5.2.1.1"}}
     assert on_discs(result) == wanted
     held = []
 

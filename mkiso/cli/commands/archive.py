@@ -54,6 +54,9 @@ _TICK_SECONDS = 0.2
 def command(session: Session, /, folder: str, **given: Any) -> int:
     """Serve until a signal comes."""
     from mkiso.archive.server import EmbeddedArchive  # noqa: PLC0415 - start-up time
+    from mkiso.storage.workspace import harden_process  # noqa: PLC0415 - start-up time
+
+    harden_process()  # the index holds names
 
     view = make_view("auto")
 

@@ -1,0 +1,241 @@
+"""A worker that dies, hangs or eats memory costs one frame; the others are all there.
+
+The decoder is a module of that name in front of the real one, so that the fault happens in a real
+worker process, inside the decoding of a frame.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from pixels.pixel_objects import TWELVE_BIT_JPEG, encapsulated, file_of, image, ramp
+
+from mkiso.pixels.instance_record import Deaths, InstanceRecord
+from mkiso.pixels.worker_pool import WorkerPool
+from mkiso.pixels.worker_process import Limits
+
+# A decoder whose frames say what happens: GOOD, KILL, HANG, EATS, STOP.
+DECODER = """
+    import os, signal, time
+
+    class Any:
+        def __init__(self, *arguments): self.arguments = arguments
+        def __call__(self, *arguments): return Any(*arguments)
+        def __getattr__(self, name): return Any()
+        @staticmethod
+        def GetVersion(): return "3.0.24"
+        def SetByteStringValue(self, stream):
+            global frame
+            frame = stream
+        def GetBuffer(self):
+            if frame.startswith(b"KILL"): os.kill(os.getpid(), signal.SIGSEGV)
+            if frame.startswith(b"STOP"): os.kill(os.getpid(), signal.SIGSTOP)
+            while frame.startswith(b"HANG"): time.sleep(0.01)
+            if frame.startswith(b"EATS"): bytearray(3 << 30)
+            return frame[4:].decode("utf-8", "surrogateescape") * (8 * 8)
+
+    Version = PhotometricInterpretation = TransferSyntax = PixelFormat = Any()
+    Fragment = SequenceOfFragments = DataElement = Tag = Image = Any()
+"""
+
+
+@pytest.fixture
+def fake_decoder(tmp_path, monkeypatch):
+    folder = tmp_path / "modules"
+    folder.mkdir()
+    (folder / "gdcm.py").write_text(textwrap.dedent(DECODER))
+    monkeypatch.syspath_prepend(str(folder))
+
+
+@pytest.fixture
+def pool(tmp_path):
+    folder = tmp_path / "spools"
+    folder.mkdir()
+    pool = WorkerPool(folder, workers=2, limits=Limits(frame_seconds=2))
+    yield pool
+    pool.close()
+
+
+def submitted(pool, contents, folder, syntax=TWELVE_BIT_JPEG, deaths=None):
+    deaths = deaths or Deaths()
+    return [
+        InstanceRecord(file_of(content, folder, syntax), deaths, pool.submit, preview=False)
+        for content in contents
+    ]
+
+
+def frames_object(words, number=1, series="1.2.3.4"):
+    fragments = [word + b"\1\2" for word in words]
+    return encapsulated(
+        (8, 8),
+        fragments,
+        number,
+        NumberOfFrames=len(words),
+        BitsStored=12,
+        HighBit=11,
+        SeriesInstanceUID=series,
+    )
+
+
+def reasons(record):
+    return [frame.get("reason", {}).get("code", "") for frame in record.frames]
+
+
+def wait(pool):
+    deadline = time.monotonic() + 60
+
+    def tick():
+        assert time.monotonic() < deadline
+
+    pool.wait(tick)
+
+
+@pytest.mark.parametrize(
+    ("word", "reason"),
+    [(b"KILL", "decoder_crashed"), (b"HANG", "time_limit"), (b"EATS", "memory_limit")],
+)
+def test_a_frame_that_ends_its_worker_is_one_tile(fake_decoder, pool, tmp_path, word, reason):
+    content = frames_object([b"GOOD", b"GOOD", word, b"GOOD", b"GOOD"])
+    (record,) = submitted(pool, [content], tmp_path)
+    wait(pool)
+    assert reasons(record) == ["", "", reason, "", ""]
+    assert [frame["coding"] for frame in record.frames] == ["med", "med", "none", "med", "med"]
+
+
+def test_other_objects_do_not_notice(fake_decoder, pool, tmp_path):
+    contents = [frames_object([b"KILL"], 100, "1.9")]
+    contents += [frames_object([b"GOOD"], number) for number in range(1, 30)]
+    records = submitted(pool, contents, tmp_path)
+    wait(pool)
+    assert reasons(records[0]) == ["decoder_crashed"]
+    assert all(reasons(record) == [""] for record in records[1:])
+
+
+def test_an_object_that_kills_again_and_again_is_given_up(fake_decoder, pool, tmp_path):
+    (record,) = submitted(pool, [frames_object([b"KILL"] * 200)], tmp_path)
+    wait(pool)
+    assert reasons(record) == ["decoder_crashed"] * 200
+    assert len(list((tmp_path / "spools").iterdir())) < 8  # a new process, a new spool
+
+
+def test_a_series_that_kills_again_and_again_is_given_up(fake_decoder, pool, tmp_path):
+    contents = [frames_object([b"KILL", b"GOOD"], number) for number in range(1, 41)]
+    deaths = Deaths()
+    records = submitted(pool, contents, tmp_path, deaths=deaths)
+    wait(pool)
+    found = [reasons(record) for record in records]
+    assert all(codes[0] == "decoder_crashed" for codes in found)
+    assert found[-1] == ["decoder_crashed"] * 2
+    assert len(list((tmp_path / "spools").iterdir())) < 50
+
+
+def test_many_frames_are_shared_out_and_all_come_back_in_order(fake_decoder, pool, tmp_path):
+    words = [b"GOOD"] * 100
+    words[50] = words[99] = b"KILL"
+    deaths = Deaths()
+    record = InstanceRecord(
+        file_of(frames_object(words), tmp_path, TWELVE_BIT_JPEG),
+        deaths,
+        pool.submit,
+        preview=False,
+        shares=2,
+    )
+    wait(pool)
+    codes = reasons(record)
+    assert len(codes) == 100
+    assert [n for n, code in enumerate(codes) if code] == [50, 99]
+    assert {frame["spool"][0] for frame in record.frames if "spool" in frame} != {"pixels0001"}
+
+
+def test_a_worker_that_was_stopped_from_outside_is_ended(fake_decoder, pool, tmp_path, monkeypatch):
+    monkeypatch.setattr("mkiso.pixels.worker_process._GRACE_SECONDS", 1.0)
+    (record,) = submitted(pool, [frames_object([b"STOP", b"GOOD"])], tmp_path)
+    wait(pool)
+    assert reasons(record) == ["time_limit", ""]
+
+
+def test_closing_ends_workers_that_hang(fake_decoder, tmp_path):
+    pool = WorkerPool(tmp_path, workers=1, limits=Limits(frame_seconds=600))
+    submitted(pool, [frames_object([b"HANG"])], tmp_path)
+    time.sleep(1)
+    processes = [process._process for process in pool._processes.values()]
+    began = time.monotonic()
+    pool.close()
+    assert time.monotonic() - began < 5
+    assert [process.returncode for process in processes] == [-signal.SIGKILL]
+    assert not [t for t in threading.enumerate() if t.name.startswith("pixels-")]
+
+
+def test_nothing_is_left_when_the_parent_is_killed(tmp_path):
+    """The worker waits for a task when its parent goes: the end of the pipe ends it."""
+    program = """
+        import sys, time
+        from pathlib import Path
+        from mkiso.pixels.worker_pool import WorkerPool
+        pool = WorkerPool(Path(sys.argv[1]), workers=2)
+        pool.start()
+        while len(pool._processes) < 2: time.sleep(0.01)
+        print(*[p._process.pid for p in pool._processes.values()], flush=True)
+        time.sleep(60)
+    """
+    parent = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(program), str(tmp_path)],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    workers = [int(pid) for pid in parent.stdout.readline().split()]
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    deadline = time.monotonic() + 20
+    while any(Path(f"/proc/{pid}/exe").exists() for pid in workers):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_workers_that_never_start_leave_tiles_and_an_end(tmp_path, monkeypatch):
+    monkeypatch.setattr("mkiso.pixels.worker_process._BOOTSTRAP", "raise SystemExit(3)")
+    pool = WorkerPool(tmp_path, workers=2)
+    records = submitted(pool, [image(ramp(), n) for n in range(1, 6)], tmp_path, "1.2")
+    wait(pool)
+    pool.close()
+    assert [record.description["reason"]["code"] for record in records] == ["decoder_crashed"] * 5
+
+
+def test_what_decoders_print_does_not_spoil_the_answers(tmp_path, monkeypatch, pool):
+    folder = tmp_path / "modules"
+    folder.mkdir()
+    noisy = DECODER.replace(
+        "GetBuffer(self):", 'GetBuffer(self):\n            os.write(1, b"D\\n")'
+    )
+    (folder / "gdcm.py").write_text(textwrap.dedent(noisy))
+    monkeypatch.syspath_prepend(str(folder))
+    (record,) = submitted(pool, [frames_object([b"GOOD"] * 3)], tmp_path)
+    wait(pool)
+    assert reasons(record) == ["", "", ""]
+
+
+def test_a_waiting_job_can_be_interrupted(fake_decoder, pool, tmp_path):
+    submitted(pool, [frames_object([b"HANG"])], tmp_path)
+
+    def tick():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pool.wait(tick)
+
+
+def test_a_file_that_is_gone_is_a_tile(pool, tmp_path):
+    instance = file_of(image(ramp()), tmp_path)
+    instance.path.unlink()
+    record = InstanceRecord(instance, Deaths(), pool.submit, preview=False)
+    wait(pool)
+    assert record.description["kind"] == "none"
+    assert json.dumps(record.description)
