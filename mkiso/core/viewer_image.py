@@ -7,7 +7,7 @@ from typing import Any
 from mkiso.core.viewer_image_table import IMAGE_TABLE
 from mkiso.core.viewer_luts import lut_of, palette_of
 from mkiso.core.viewer_reading import Attributes, copied
-from mkiso.core.viewer_regions import region, segment
+from mkiso.core.viewer_regions import region, segment, shutters_of
 from mkiso.core.viewer_values import Values
 
 
@@ -17,12 +17,9 @@ def image_attributes(values: Values) -> Attributes:
     found["samples_per_pixel"] = values.integer("SamplesPerPixel", 1)
     found["photometric_interpretation"] = values.text("PhotometricInterpretation") or "MONOCHROME2"
     found.update(display_attributes(values))
-    for name, attribute in (
-        ("radiopharmaceutical", values.item("RadiopharmaceuticalInformationSequence")),
-    ):
-        text = attribute.text("Radiopharmaceutical")
-        if text:
-            found[name] = text
+    tracer = values.item("RadiopharmaceuticalInformationSequence").text("Radiopharmaceutical")
+    if tracer:
+        found["radiopharmaceutical"] = tracer
     palette = palette_of(values)
     if palette:
         found["palette"] = palette
@@ -30,6 +27,9 @@ def image_attributes(values: Values) -> Attributes:
     regions = [region(item) for item in values.items("SequenceOfUltrasoundRegions")]
     if regions:
         found["ultrasound_regions"] = [found_region for found_region in regions if found_region]
+    shutters = shutters_of(values)
+    if shutters:
+        found["shutters"] = shutters
     segments = [segment(item) for item in values.items("SegmentSequence")]
     if segments:
         found["segments"] = segments

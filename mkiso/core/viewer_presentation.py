@@ -10,7 +10,7 @@ from mkiso.core.viewer_image_table import IMAGE_TABLE
 from mkiso.core.viewer_luts import lut_of, palette_of
 from mkiso.core.viewer_reading import Attributes, copied
 from mkiso.core.viewer_references import references
-from mkiso.core.viewer_regions import rgb_of_lab
+from mkiso.core.viewer_regions import rgb_of_lab, shutters_of
 from mkiso.core.viewer_values import Values
 
 # What a state may hold and the page does not show: sequence, words for the person.
@@ -42,7 +42,7 @@ def presentation_state(values: Values) -> Attributes:
         "displayed_areas": [_area(item) for item in values.items("DisplayedAreaSelectionSequence")],
         "rotation": values.integer("ImageRotation"),
         "horizontal_flip": values.text("ImageHorizontalFlip") == "Y",
-        "shutters": _shutters(values),
+        "shutters": shutters_of(values),
         "layers": [_layer(item) for item in values.items("GraphicLayerSequence")],
         "annotations": [_annotation(item) for item in values.items("GraphicAnnotationSequence")],
         "not_shown": [words for keyword, words in _NOT_SHOWN if keyword in values],
@@ -93,29 +93,6 @@ def _area(item: Values) -> Attributes:
         ),
         **_applies_to(item),
     }
-
-
-def _shutters(values: Values) -> Attributes:
-    """Return the display shutters (PS3.3 C.7.6.11, C.7.6.15)."""
-    shapes = values.texts("ShutterShape")
-    group = values.number("ShutterOverlayGroup")
-    if not shapes:
-        return {}
-    return _without_empty(
-        {
-            "shapes": shapes,
-            "left": values.number("ShutterLeftVerticalEdge"),
-            "right": values.number("ShutterRightVerticalEdge"),
-            "upper": values.number("ShutterUpperHorizontalEdge"),
-            "lower": values.number("ShutterLowerHorizontalEdge"),
-            "center": values.numbers("CenterOfCircularShutter"),
-            "radius": values.number("RadiusOfCircularShutter"),
-            "vertices": values.numbers("VerticesOfThePolygonalShutter"),
-            "overlay_group": group,
-            "value": values.number("ShutterPresentationValue"),
-            "lab": values.numbers("ShutterPresentationColorCIELabValue"),
-        }
-    )
 
 
 def _layer(item: Values) -> Attributes:

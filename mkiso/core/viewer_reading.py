@@ -69,6 +69,8 @@ def copied(values: Values, table: Table) -> Attributes:
         if keyword not in values:
             continue
         value = read(values, keyword)
+        if (name, value) == ("rescale_slope", 0):
+            continue  # not legal, and nothing could be seen
         if value not in (None, "", []) and _LENGTHS.get(name) in (None, _length(value)):
             found[name] = value
     return found

@@ -1,4 +1,4 @@
-"""Calibrated regions and segments, and the colours that DICOM writes as CIELab values."""
+"""Calibrated regions, shutters, segments, and the colours that DICOM writes as CIELab values."""
 
 from __future__ import annotations
 
@@ -35,6 +35,37 @@ def region(item: Values) -> dict[str, Any]:
         return {}
     numbers = {name: item.number(keyword) for name, keyword in _REGION}
     return {"bounds": bounds, **{n: value for n, value in numbers.items() if value is not None}}
+
+
+# PS3.3 C.7.6.11, C.7.6.15: where an image or a presentation state covers what is outside.
+_SHUTTER_NUMBERS: Final = (
+    ("left", "ShutterLeftVerticalEdge"),
+    ("right", "ShutterRightVerticalEdge"),
+    ("upper", "ShutterUpperHorizontalEdge"),
+    ("lower", "ShutterLowerHorizontalEdge"),
+    ("radius", "RadiusOfCircularShutter"),
+    ("overlay_group", "ShutterOverlayGroup"),
+    ("value", "ShutterPresentationValue"),
+)
+_SHUTTER_LISTS: Final = (
+    ("center", "CenterOfCircularShutter"),
+    ("vertices", "VerticesOfThePolygonalShutter"),
+    ("lab", "ShutterPresentationColorCIELabValue"),
+)
+
+
+def shutters_of(values: Values) -> dict[str, Any]:
+    """Return the display shutters of an image or a presentation state, empty without any."""
+    shapes = values.texts("ShutterShape")
+    if not shapes:
+        return {}
+    numbers = {name: values.number(keyword) for name, keyword in _SHUTTER_NUMBERS}
+    lists = {name: values.numbers(keyword) for name, keyword in _SHUTTER_LISTS}
+    return {
+        "shapes": shapes,
+        **{name: value for name, value in numbers.items() if value is not None},
+        **{name: value for name, value in lists.items() if value},
+    }
 
 
 def segment(item: Values) -> dict[str, Any]:

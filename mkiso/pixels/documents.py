@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Any, Final
 from xml.etree import ElementTree as ET
@@ -60,14 +61,14 @@ def video(
     """Return what the page gets of a video: an MP4 file as it was. Raises UnshowableError."""
     if is_mpeg_2(transfer_syntax_uid):
         raise UnshowableError(VIDEO_FORMAT, "MPEG-2")
-    frames = frames_of(values, read_at, 1)
-    if not frames or not frames[0]:
+    fragments = [part for frame in frames_of(values, read_at, sys.maxsize) for part in frame]
+    if not fragments:
         raise UnshowableError(TRUNCATED, "There is no video.")
-    offset, length = frames[0][0]
+    offset, length = fragments[0]
     if read_at(offset, min(12, length))[4:8] != _MP4_BOX:
         raise UnshowableError(VIDEO_FORMAT, "MPEG transport stream")
     made = spool.document(
-        block for start, size in frames[0] for block in _blocks(read_at, start, start + size)
+        block for start, size in fragments for block in _blocks(read_at, start, start + size)
     )
     names = ("rows", "columns", "frame_time", "cine_rate", "recommended_display_frame_rate")
     attributes = copied(values, IMAGE_TABLE)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
+import contextlib
+from collections.abc import Callable
+from typing import Final, TypeAlias
 
 from mkiso.core.viewer_values import Values
 from mkiso.pixels.codestream import read_codestream, shows_right_in_browser
@@ -14,13 +16,24 @@ from mkiso.pixels.unshowable import MEMORY_LIMIT, TRUNCATED, UnshowableError
 
 # What may be passed through: JPEG of 8 bits.
 _JPEG: Final = frozenset({"1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51"})
+#: Waits until a frame of so many bytes may be decoded.
+Room: TypeAlias = "Callable[[int], contextlib.AbstractContextManager[None]]"
+
+
+def any_room(size_bytes: int) -> contextlib.AbstractContextManager[None]:
+    """Give room at once."""
+    del size_bytes
+    return contextlib.nullcontext()
 
 
 class FrameReader:
     """Reads the frames of an object with pixels. Raises UnshowableError where one cannot be."""
 
-    def __init__(self, values: Values, transfer_syntax_uid: str, read_at: ReadAt) -> None:
-        """Take the object's values and what reads bytes of its data set."""
+    def __init__(
+        self, values: Values, transfer_syntax_uid: str, read_at: ReadAt, room: Room = any_room
+    ) -> None:
+        """Take the object's values, what reads bytes of its data set, and room for decoding."""
+        self._room = room
         self.format: PixelFormat = read_format(values, transfer_syntax_uid)
         self._read_at = read_at
         self._fragments: list[Frame] | None = None
@@ -61,7 +74,9 @@ class FrameReader:
                 return self._native(index)
             from mkiso.pixels.decoding import decode_frame  # noqa: PLC0415 - a third of a second
 
-            return decode_frame(self.stream(index) if stream is None else stream, self.format)
+            stream = self.stream(index) if stream is None else stream
+            with self._room(self.format.frame_bits // 8):
+                return decode_frame(stream, self.format)
         except MemoryError as error:
             raise UnshowableError(MEMORY_LIMIT, f"Frame {index + 1}") from error
 

@@ -21,7 +21,8 @@ from mkiso.core.viewer_values import Values
 from mkiso.pixels.documents import document, video
 from mkiso.pixels.fragments import ReadAt
 from mkiso.pixels.frame_payload import FrameMaker
-from mkiso.pixels.frames import FrameReader
+from mkiso.pixels.frames import FrameReader, Room, any_room
+from mkiso.pixels.overlays import read_overlays
 from mkiso.pixels.payload import PayloadEncoder
 from mkiso.pixels.pixel_format import has_pixels
 from mkiso.pixels.spool import Spool
@@ -44,8 +45,9 @@ _WHOLE_SLIDE_BYTES = 64 << 20
 class InstancePayload:
     """Makes the events of objects; keeps scratch arrays between them."""
 
-    def __init__(self, spool: Spool) -> None:
-        """Write pixels and documents into `spool`."""
+    def __init__(self, spool: Spool, room: Room = any_room) -> None:
+        """Write pixels and documents into `spool`; large frames wait for `room`."""
+        self._room = room
         self._spool = spool
         self._encoder = PayloadEncoder()
 
@@ -85,7 +87,13 @@ class InstancePayload:
         if kind == kinds.KEY_OBJECTS:
             return {**found, "report": report(values), "key_object": key_object(values)}
         if kind == kinds.PRESENTATION_STATE:
-            return {**found, "presentation_state": presentation_state(values)}
+            planes = (overlay.plane(0, None) for overlay in read_overlays(values))
+            overlays = [plane for plane in planes if plane]
+            state = presentation_state(values)
+            return {
+                **found,
+                "presentation_state": {**state, **({"overlays": overlays} if overlays else {})},
+            }
         if kind == kinds.DOCUMENT:
             return {**found, **document(values, read_at, self._spool)}
         if kind == kinds.VIDEO:
@@ -104,7 +112,7 @@ class InstancePayload:
     ) -> Iterator[Event]:
         """Yield the events of an image."""
         first, stop, preview = wanted
-        reader = FrameReader(values, transfer_syntax_uid, read_at)
+        reader = FrameReader(values, transfer_syntax_uid, read_at, self._room)
         _require_no_large_slide(values, reader)
         attributes = {**image_attributes(values), **shared_attributes(values)}
         attributes["transfer_syntax"] = transfer_syntax_uid

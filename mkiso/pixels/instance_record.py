@@ -46,7 +46,19 @@ class Deaths:
 
 
 class InstanceRecord:
-    """One object, and what came of it."""
+    """One object, and what came of it. There are as many as instances: it has to be small."""
+
+    __slots__ = (
+        "_description",
+        "_error",
+        "_frames",
+        "_shares",
+        "_submit",
+        "deaths",
+        "instance",
+        "payload_bytes",
+        "preview",
+    )
 
     def __init__(
         self,

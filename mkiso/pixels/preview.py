@@ -46,5 +46,8 @@ def preview_jpeg(samples: Samples, attributes: Mapping[str, Any]) -> bytes:
         rows, columns = (max(1, s * PREVIEW_PIXELS // longest) for s in picture.shape[:2])
         picture = scaled(picture, rows, columns)
     target = io.BytesIO()
-    pillow.fromarray(picture).save(target, "JPEG", quality=_JPEG_QUALITY)
+    try:
+        pillow.fromarray(picture).save(target, "JPEG", quality=_JPEG_QUALITY)
+    except OSError as error:  # what Pillow raises for what it cannot encode
+        raise UnshowableError(SPACE, "The preview could not be encoded.") from error
     return target.getvalue()

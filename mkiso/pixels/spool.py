@@ -5,16 +5,21 @@ from __future__ import annotations
 import binascii
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
+
+
+def _nothing() -> None:
+    """Do nothing."""
 
 
 class Spool:
     """Appends base64 text to `<folder>/<name>.spool`; documents become files of their own."""
 
-    def __init__(self, folder: Path, name: str) -> None:
-        """Open a new spool. Raises OSError."""
+    def __init__(self, folder: Path, name: str, beat: Callable[[], None] = _nothing) -> None:
+        """Open a new spool; `beat` is called for each block of a document. Raises OSError."""
+        self._beat = beat
         self._folder = folder
         self.name = name
         self._documents = 0
@@ -41,6 +46,7 @@ class Spool:
         descriptor = os.open(self._folder / name, flags, 0o600)
         try:
             for block in blocks:
+                self._beat()
                 _write(descriptor, block)
                 digest.update(block)
                 size += len(block)

@@ -77,11 +77,12 @@ class ViewerPayload:
     ) -> ViewerFiles:
         """Return the files of the viewer on the disc that `page` and `placed` describe.
 
-        The chunk files are written into the existing `folder`. When everything takes more than
+        The chunk files are written into the existing `folder`, one for each disc, and stay there
+        until the image is written, as what is in the folder of the workers. When it takes more than
         `budget_bytes` the largest series become 8-bit pictures, one after another, until it fits
         or nothing is left to shrink. `tick` is called while waiting and may raise.
 
-        Raises OSError.
+        Raises OSError, and InternalError when no worker can be started.
         """
         for item in placed:
             self.submit(item.instance)

@@ -2,18 +2,21 @@
 
 Whatever a decoder does to this process costs one frame: memory and time are limited by the
 kernel, and nothing but JSON goes back, so that a captured decoder has nobody to persuade.
-A line is a letter and JSON: I description, F frame, R result, E the task cannot be done, D done.
+A line is a letter and JSON: I description, F frame, R result, E the task cannot be done, X the
+disk failed, B it goes on, D done; H once, when the process is ready.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import logging
 import os
 import resource
 import signal
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,6 +27,7 @@ from mkiso.core.viewer_values import Values, read_values
 from mkiso.pixels.chunk_files import assemble
 from mkiso.pixels.frames import FrameReader
 from mkiso.pixels.instance_payload import InstancePayload
+from mkiso.pixels.large_frames import LargeFrames
 from mkiso.pixels.preview import thumbnail
 from mkiso.pixels.spool import Spool
 from mkiso.pixels.unshowable import MEMORY_LIMIT, UNREADABLE, UnshowableError
@@ -31,6 +35,8 @@ from mkiso.pixels.unshowable import MEMORY_LIMIT, UNREADABLE, UnshowableError
 _HEAD_BYTES = 65536
 #: Decoding gives way to the reception that goes on at the same time.
 _NICENESS = 5
+#: How often a long task says that it goes on.
+_BEAT_SECONDS = 5
 
 
 class _Worker:
@@ -39,10 +45,11 @@ class _Worker:
     def __init__(
         self, folder: Path, name: str, frame_seconds: int, send: Callable[[bytes], None]
     ) -> None:
-        self._spool = Spool(folder, name)
-        self._payload = InstancePayload(self._spool)
         self._frame_seconds = frame_seconds
         self._send = send
+        self._last = time.monotonic()
+        self._room = LargeFrames(folder, self._beat).room
+        self._payload = InstancePayload(Spool(folder, name, self._beat), self._room)
         self._tasks: dict[str, Callable[[dict[str, Any]], None]] = {
             "instance": self._instance,
             "thumbnail": self._thumbnail,
@@ -58,11 +65,18 @@ class _Worker:
         except MemoryError:
             self._event("E", {"code": MEMORY_LIMIT})
         except OSError as error:
-            self._event("E", {"code": "io", "text": f"{type(error).__name__} {error.errno}"})
+            self._event("X", error.errno or errno.EIO)
         except Exception as error:  # noqa: BLE001 - a stranger's bytes; a bug costs one tile
             self._event("E", {"code": UNREADABLE, "text": type(error).__name__})
         signal.alarm(0)
         self._send(b"D\n")
+
+    def _beat(self) -> None:
+        """Begin the time of a frame anew: something is going on, and nothing hangs."""
+        signal.alarm(self._frame_seconds)
+        if time.monotonic() > self._last + _BEAT_SECONDS:
+            self._last = time.monotonic()
+            self._send(b"B\n")
 
     def _event(self, letter: str, content: Any) -> None:
         self._send(
@@ -74,7 +88,7 @@ class _Worker:
     def _instance(self, task: dict[str, Any]) -> None:
         """Describe an object and make its frames, each within its time."""
         with _opened(task) as (values, read_at):
-            signal.alarm(self._frame_seconds)
+            self._beat()
             for letter, content in self._payload.events(
                 values,
                 task["syntax"],
@@ -83,13 +97,13 @@ class _Worker:
                 preview=task["preview"],
             ):
                 self._event(letter, content)
-                signal.alarm(self._frame_seconds)
+                self._beat()
 
     def _thumbnail(self, task: dict[str, Any]) -> None:
         """Send the picture of one frame."""
         with _opened(task) as (values, read_at):
-            signal.alarm(self._frame_seconds)
-            reader = FrameReader(values, task["syntax"], read_at)
+            self._beat()
+            reader = FrameReader(values, task["syntax"], read_at, self._room)
             index = min(task["frame"], reader.count - 1)
             self._event("R", thumbnail(reader.samples(index), task["attributes"]))
 

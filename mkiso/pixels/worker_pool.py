@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from mkiso.errors import InternalError
 from mkiso.pixels.unshowable import DECODER_CRASHED
 from mkiso.pixels.worker_process import Limits, WorkerDiedError, WorkerProcess
 
@@ -52,6 +53,7 @@ class WorkerPool:
         self._changed = threading.Condition()
         self._unfinished = 0
         self._failed_starts = 0
+        self._failure: Exception | None = None
         self._closed = False
         self._threads: list[threading.Thread] = []
         self._processes: dict[int, WorkerProcess] = {}
@@ -80,15 +82,21 @@ class WorkerPool:
             self.start()
 
     def wait(self, tick: Callable[[], None]) -> None:
-        """Wait until all jobs are done; `tick` is called now and then, and may raise."""
+        """Wait until all jobs are done; `tick` is called now and then, and may raise.
+
+        Raises OSError when a worker could not read or write a file, InternalError when no worker
+        could be started: what they left out would look as if it could not be shown.
+        """
         with self._changed:
-            while self._unfinished:
+            while self._unfinished and not self._failure:
                 self._changed.wait(_TICK_SECONDS)
                 self._changed.release()
                 try:
                     tick()
                 finally:
                     self._changed.acquire()
+            if self._failure:
+                raise self._failure
 
     @property
     def unfinished(self) -> int:
@@ -132,10 +140,13 @@ class WorkerPool:
                 return None
             try:
                 for line in process.lines(task):
+                    if line[:1] == b"X":
+                        self._fail(OSError(int(line[1:]), os.strerror(int(line[1:]))))
                     job.line(line)
                 task = None
             except WorkerDiedError as error:
-                self._failed_starts += not process.is_ready
+                if not process.is_ready:
+                    self._start_failed()
                 process.close()
                 process = None
                 task = None if self._closed else job.died(error.code)
@@ -157,7 +168,21 @@ class WorkerPool:
                     self._folder, f"pixels{next(self._names):04d}", self._limits
                 )
             except OSError:
-                self._failed_starts += 1
+                self._start_failed()
                 return None
             self._processes[number] = process
             return process
+
+    def _start_failed(self) -> None:
+        self._failed_starts += 1
+        if self._failed_starts >= _MOST_FAILED_STARTS:
+            self._fail(
+                InternalError(
+                    "The processes that prepare the viewer's images could not be started; "
+                    "--viewer none makes a disc without them."
+                )
+            )
+
+    def _fail(self, failure: Exception) -> None:
+        """Let whoever waits raise, the first reason of all."""
+        self._failure = self._failure or failure

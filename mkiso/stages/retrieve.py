@@ -15,7 +15,7 @@ from mkiso.core.context import Context, Progress
 from mkiso.core.holdings import Holdings
 from mkiso.core.model import FindResult, ReceivedInstance, RetrieveResult
 from mkiso.core.reconcile import Reconciliation
-from mkiso.errors import IdentityError, IncompleteError, LimitError
+from mkiso.errors import IdentityError, IncompleteError, LimitError, TemporaryError
 from mkiso.network.asking import Asking
 from mkiso.network.receiver import Receiver, StorageJob
 from mkiso.network.reception import Reception
@@ -61,21 +61,35 @@ def run(
     """
     books = _Books(given, context, folder, listeners)
     modalities = {series.modality for study in given.studies for series in study.series}
-    with open_retrieval(
-        receiver, books.storage_job(), context, books.tick, modalities
-    ) as retrieval:
-        books.reception = retrieval.reception
-        asking = Asking(retrieval, context, books.holdings, gap=books.gap, tick=books.tick)
-        for _ in range(_MOST_FINDS):
-            asking.fetch()
-            books.report_progress()
-            if not books.gap().unlisted and not has_grown(books.holdings.found):
-                break
-            context.log("the archive's list has changed: asking for it again")
-            books.expect(find_again())
-        else:
-            books.list_never_settled()
+    try:
+        with open_retrieval(
+            receiver, books.storage_job(), context, books.tick, modalities
+        ) as retrieval:
+            books.reception = retrieval.reception
+            asking = Asking(retrieval, context, books.holdings, gap=books.gap, tick=books.tick)
+            _fetch(asking, books, context, find_again, has_grown)
+    except (TemporaryError, IncompleteError):
+        books.require_ours()  # weighs more than what else went wrong, and is not to be tried again
+        raise
     return books.result()
+
+
+def _fetch(
+    asking: Asking,
+    books: _Books,
+    context: Context,
+    find_again: Callable[[], FindResult],
+    has_grown: Callable[[FindResult], bool],
+) -> None:
+    """Ask until what is here and what the archive lists agree, or will not."""
+    for _ in range(_MOST_FINDS):
+        asking.fetch()
+        books.report_progress()
+        if not books.gap().unlisted and not has_grown(books.holdings.found):
+            return
+        context.log("the archive's list has changed: asking for it again")
+        books.expect(find_again())
+    books.list_never_settled()
 
 
 class _Books:
@@ -156,7 +170,7 @@ class _Books:
     def tick(self) -> None:
         """Raise when the job has to end; say how far it is."""
         self._context.require_time()
-        self._require_faultless()
+        self.require_faultless()
         now = self._context.monotonic()
         if now >= self._next_progress:
             self._next_progress = now + _PROGRESS_SECONDS
@@ -187,7 +201,7 @@ class _Books:
 
     def result(self) -> Retrieved:
         """Return what arrived, with the gap, when nothing can arrive any more."""
-        self._require_faultless()
+        self.require_faultless()
         if self.gap().unlisted:  # perhaps after the last look at the list
             self.list_never_settled()
         self._warn()
@@ -196,10 +210,14 @@ class _Books:
         instances = tuple(self._holdings.received.values())
         return Retrieved(found, RetrieveResult(instances, gap.missing, unnamed_missing=unnamed))
 
-    def _require_faultless(self) -> None:
-        """Raise for a full disk, somebody else's instance, and one UID with two contents."""
+    def require_faultless(self) -> None:
+        """Raise for a full disk, and as `require_ours` does."""
         if self.reception.failure is not None:
             raise self.reception.failure
+        self.require_ours()
+
+    def require_ours(self) -> None:
+        """Raise IdentityError for somebody else's instance, and for one UID with two contents."""
         if self._not_ours:
             raise IdentityError(
                 f"{self._context.job.archive.name} sent an instance of a study or series that was "

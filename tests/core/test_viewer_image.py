@@ -62,6 +62,10 @@ def test_windows_that_show_nothing_are_left_out():
     assert exact["windows"] == [{"center": 0.5, "width": 0.5}]
 
 
+def test_a_slope_of_zero_is_left_out():
+    assert "rescale_slope" not in told(RescaleSlope=0, RescaleIntercept=5)
+
+
 def lut(first, values, bits=16, **extra):
     made = item(LUTDescriptor=[len(values), first, bits], LUTExplanation="x", **extra)
     made["LUTDescriptor"].VR = "US"
@@ -249,3 +253,24 @@ def test_real_world_values_have_slope_and_unit():
     assert told(RealWorldValueMappingSequence=[mapping])["real_world_values"] == [
         {"slope": 0.1, "intercept": -3, "unit": "um2/s", "label": "ADC"}
     ]
+
+
+def test_shutters_of_the_image_itself_are_told():
+    found = told(
+        ShutterShape=["RECTANGULAR", "CIRCULAR"],
+        ShutterLeftVerticalEdge=1,
+        ShutterRightVerticalEdge=500,
+        ShutterUpperHorizontalEdge=2,
+        ShutterLowerHorizontalEdge=400,
+        CenterOfCircularShutter=[200, 250],
+        RadiusOfCircularShutter=180,
+    )
+    assert found["shutters"] == {
+        "shapes": ["RECTANGULAR", "CIRCULAR"],
+        "left": 1,
+        "right": 500,
+        "upper": 2,
+        "lower": 400,
+        "radius": 180,
+        "center": [200, 250],
+    }

@@ -442,6 +442,18 @@ def test_another_study_is_noticed_behind_a_flood_of_other_refusals(lab, archive)
         move.normally()
 
     archive.on_move = flood
+    refused(lab.make(**PATIENT), 81)
+
+
+def test_another_study_weighs_more_than_what_else_ended_the_job(lab, archive):
+    """75 would be tried again by itself."""
+
+    def foreign_at_the_end(move):
+        with move.associated() as association:
+            move.store(association, instance(study="1.9.9"))
+        archive.kill()
+
+    archive.on_move = foreign_at_the_end
     refused(lab.make(), 81)
 
 

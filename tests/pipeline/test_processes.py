@@ -162,6 +162,7 @@ def test_a_stop_in_any_stage_leaves_nothing(lab, archive, stage, error):
     assert again.on_disc == UIDS
 
 
+@pytest.mark.slow
 def test_a_second_run_waits_and_finds_the_disc(lab, archive, start):
     reached = threading.Event()
 
@@ -183,6 +184,7 @@ def test_a_second_run_waits_and_finds_the_disc(lab, archive, start):
     clean(lab, discs=1)
 
 
+@pytest.mark.slow
 def test_a_second_run_that_may_not_wait_is_75(lab, archive, start):
     reached = threading.Event()
     archive.on_move = lambda move: wait(reached, archive)

@@ -4,8 +4,8 @@ The decoder is a module of that name in front of the real one, so that the fault
 worker process, inside the decoding of a frame.
 """
 
-import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -14,9 +14,11 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pixels.pixel_objects import TWELVE_BIT_JPEG, encapsulated, file_of, image, ramp
 
+from mkiso.errors import InternalError
 from mkiso.pixels.instance_record import Deaths, InstanceRecord
 from mkiso.pixels.worker_pool import WorkerPool
 from mkiso.pixels.worker_process import Limits
@@ -200,13 +202,13 @@ def test_nothing_is_left_when_the_parent_is_killed(tmp_path):
         time.sleep(0.05)
 
 
-def test_workers_that_never_start_leave_tiles_and_an_end(tmp_path, monkeypatch):
+def test_workers_that_never_start_are_an_error_and_no_tiles(tmp_path, monkeypatch):
     monkeypatch.setattr("mkiso.pixels.worker_process._BOOTSTRAP", "raise SystemExit(3)")
     pool = WorkerPool(tmp_path, workers=2)
-    records = submitted(pool, [image(ramp(), n) for n in range(1, 6)], tmp_path, "1.2")
-    wait(pool)
+    submitted(pool, [image(ramp(), n) for n in range(1, 6)], tmp_path, "1.2")
+    with pytest.raises(InternalError, match="could not be started"):
+        wait(pool)
     pool.close()
-    assert [record.description["reason"]["code"] for record in records] == ["decoder_crashed"] * 5
 
 
 def test_what_decoders_print_does_not_spoil_the_answers(tmp_path, monkeypatch, pool):
@@ -232,10 +234,25 @@ def test_a_waiting_job_can_be_interrupted(fake_decoder, pool, tmp_path):
         pool.wait(tick)
 
 
-def test_a_file_that_is_gone_is_a_tile(pool, tmp_path):
+def test_a_file_that_is_gone_is_an_error_and_no_tile(pool, tmp_path):
     instance = file_of(image(ramp()), tmp_path)
     instance.path.unlink()
-    record = InstanceRecord(instance, Deaths(), pool.submit, preview=False)
+    InstanceRecord(instance, Deaths(), pool.submit, preview=False)
+    with pytest.raises(FileNotFoundError):
+        wait(pool)
+
+
+def test_a_full_disk_is_an_error_and_no_tile(tmp_path):
+    folder = tmp_path / "spools"
+    folder.mkdir()
+    pool = WorkerPool(folder, workers=1)
+    resource.prlimit(0, resource.RLIMIT_FSIZE)
+    InstanceRecord(file_of(image(ramp()), tmp_path), Deaths(), pool.submit, preview=False)
     wait(pool)
-    assert record.description["kind"] == "none"
-    assert json.dumps(record.description)
+    (process,) = pool._processes.values()
+    resource.prlimit(process._process.pid, resource.RLIMIT_FSIZE, (4096, 4096))
+    noise = np.random.default_rng(1).integers(0, 60000, (64, 64)).astype("u2")
+    InstanceRecord(file_of(image(noise), tmp_path), Deaths(), pool.submit, preview=False)
+    with pytest.raises(OSError, match="File too large"):
+        wait(pool)
+    pool.close()
