@@ -34,7 +34,7 @@ class Program:
             env={**os.environ, "XDG_STATE_HOME": str(lab.folder / "xdg")},
         )  # fmt: skip
 
-    def wait_for_line(self, text, seconds=15):
+    def wait_for_line(self, text, seconds=60):
         """Wait until stderr has a line with `text`."""
         end, seen = time.monotonic() + seconds, b""
         while time.monotonic() < end:
@@ -92,7 +92,7 @@ def test_a_signal_in_find(lab, archive, start, number, code):
     reached = threading.Event()
     archive.on_find = lambda level, answers: wait(reached, archive) or answers
     program = start()
-    assert reached.wait(15)
+    assert reached.wait(60)
     ended, report, seconds = program.stop(number)
     assert (ended, report["code"], report["discs"]) == (code, code, [])
     assert seconds < 8
@@ -108,7 +108,7 @@ def test_a_signal_in_retrieve(lab, archive, start, number, code, arrived):
     reached = threading.Event()
     archive.on_move = lambda move: (move.send(move.instances[:arrived]), wait(reached, archive))
     program = start()
-    assert reached.wait(15)
+    assert reached.wait(60)
     ended, report, seconds = program.stop(number)
     assert (ended, report["code"], report["discs"]) == (code, code, [])
     assert report["received"] == arrived
@@ -126,7 +126,7 @@ def test_a_signal_while_waiting_for_the_port(lab, archive, start):
     finally:
         lock.release()
     assert (code, report["code"]) == (143, 143)
-    assert seconds < 3
+    assert seconds < 10
     assert archive.moves == []
     clean(lab)
 
@@ -164,18 +164,19 @@ def test_a_stop_in_any_stage_leaves_nothing(lab, archive, stage, error):
 
 @pytest.mark.slow
 def test_a_second_run_waits_and_finds_the_disc(lab, archive, start):
-    reached = threading.Event()
+    reached, waited_for = threading.Event(), threading.Event()
 
     def slowly(move):
         reached.set()
-        time.sleep(1.0)
+        waited_for.wait(60)
         move.normally()
 
     archive.on_move = slowly
     first = start()
-    assert reached.wait(15)
+    assert reached.wait(60)
     second = start()
     second.wait_for_line("Another run of mkiso")
+    waited_for.set()
     code, report = first.end()
     assert (code, report["discs"][0]["instances"]) == (0, 4)
     code, report = second.end()
@@ -189,7 +190,7 @@ def test_a_second_run_that_may_not_wait_is_75(lab, archive, start):
     reached = threading.Event()
     archive.on_move = lambda move: wait(reached, archive)
     first = start()
-    assert reached.wait(15)
+    assert reached.wait(60)
     code, report = start("--lock-wait", "0").end()
     assert (code, report["retry"]) == (75, "yes")
     first.stop(signal.SIGTERM)
@@ -200,7 +201,7 @@ def test_what_a_killed_run_left_is_swept_by_the_next(lab, archive, start):
     reached = threading.Event()
     archive.on_move = lambda move: (move.send(move.instances[:2]), wait(reached, archive))
     program = start()
-    assert reached.wait(15)
+    assert reached.wait(60)
     program.process.kill()
     program.process.communicate()
     assert [p.name for p in lab.output.glob(".mkiso-*")] != []
