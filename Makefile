@@ -1,13 +1,16 @@
 # make demo   installs into .venv and makes a disc from the embedded archive
 # make test   lints, type-checks, checks the imports and runs every test that can run here
-# make bench  times mkiso against the dcmtk chain (needs dcmtk and Orthanc)
+# make test-nightly  the tests that take long: random kills, large studies, many associations
+# make faults  runs the tests of the fault matrix and writes docs/faults.md
+# make docs   writes docs/commands.md anew, from the parser
+# make bench  times mkiso against the dcmtk chain (needs dcmtk and Orthanc), and the viewer
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $$p && break; done)
 VENV ?= .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 
-.PHONY: demo test bench clean
+.PHONY: demo test test-nightly faults bench clean
 demo: $(VENV)/installed
 	$(BIN)/mkiso demo --output demo
 
@@ -18,19 +21,29 @@ test: $(VENV)/installed-test
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n $(JOBS) --dist loadgroup
 
+test-nightly: $(VENV)/installed-test
+	$(BIN)/pytest -n 0 -m nightly --timeout 3600
+
+faults: $(VENV)/installed-test
+	$(BIN)/python tests/faults/page.py
+
+docs: $(VENV)/installed
+	$(BIN)/python -m mkiso.cli.reference > docs/commands.md
+
 bench: $(VENV)/installed-test
 	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/viewer.py
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "mkiso needs Python 3.10 or newer: none found on the PATH."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/installed: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[codecs]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[codecs,previews]'
 	@touch $@
 
 $(VENV)/installed-test: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[codecs,test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[codecs,previews,test]'
 	@touch $@ $(VENV)/installed
 
 clean:

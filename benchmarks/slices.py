@@ -16,16 +16,20 @@ ACCESSION_NUMBER = "BENCH.1000"
 STUDY_UID = generate_uid(entropy_srcs=["mkiso benchmark study"])
 
 
-def write_slices(folder: Path, count: int) -> None:
-    """Write `count` slices; noise in the low bits keeps file systems from sharing blocks."""
+def write_slices(folder: Path, count: int, noise_in_air: int = 48) -> None:
+    """Write `count` slices; noise in the low bits keeps file systems from sharing blocks.
+
+    With `noise_in_air` of 8 they compress as real CT slices do, on the average.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     series_uid = STUDY_UID[:50] + "1"
     generator = np.random.default_rng(7)
     random.seed(7)
     y, x = np.mgrid[:512, :512]
-    body = np.where((x - 256) ** 2 / 190**2 + (y - 256) ** 2 / 130**2 < 1, 1040, 24)
+    is_body = (x - 256) ** 2 / 190**2 + (y - 256) ** 2 / 130**2 < 1
+    body, noise = np.where(is_body, 1040, 24), np.where(is_body, 48, noise_in_air)
     for number in range(1, count + 1):
-        pixels = (body + generator.integers(0, 48, body.shape)).astype("<i2")
+        pixels = (body + generator.integers(0, noise)).astype("<i2")
         data_set = _header(series_uid, number)
         data_set.PixelData = pixels.tobytes()
         data_set.save_as(folder / f"IM{number:06d}", enforce_file_format=True)

@@ -61,6 +61,13 @@ class NotFoundError(MkisoError):
 
     code, name, retry = 66, "NOT_FOUND", RETRY_PERSON
 
+    def __init__(
+        self, message: str, *, details: tuple[str, ...] = (), not_found: tuple[str, ...] = ()
+    ) -> None:
+        """Keep what was `not_found`: accession numbers or Study Instance UIDs."""
+        super().__init__(message, details=details)
+        self.not_found = not_found
+
 
 class InternalError(MkisoError):
     """A bug: the traceback is in the log."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from mkiso.archive.attributes import Level
 from mkiso.core.contexts import (
@@ -10,6 +10,8 @@ from mkiso.core.contexts import (
     ACCEPTED,
     EXPLICIT_VR_LITTLE_ENDIAN,
     IMPLICIT_VR_LITTLE_ENDIAN,
+    PERFORMED_PROCEDURE_STEP,
+    STORAGE_COMMITMENT,
     TRANSFER_SYNTAXES_NOT_SUPPORTED,
     VERIFICATION,
     ContextDecision,
@@ -17,6 +19,7 @@ from mkiso.core.contexts import (
     choose_transfer_syntax,
     is_storage_class,
 )
+from mkiso.core.query import MODALITY_WORKLIST_FIND
 
 #: The highest level of each information model (PS3.4 C.6): SOP classes of FIND, MOVE and GET.
 FIND_MODELS = {
@@ -31,7 +34,9 @@ GET_MODELS = {
     "1.2.840.10008.5.1.4.1.2.1.3": Level.PATIENT,  # Patient Root - GET
     "1.2.840.10008.5.1.4.1.2.2.3": Level.STUDY,  # Study Root - GET
 }
-_SERVICES = {VERIFICATION, *FIND_MODELS, *MOVE_MODELS, *GET_MODELS}
+_SERVICES = {VERIFICATION, STORAGE_COMMITMENT, *FIND_MODELS, *MOVE_MODELS, *GET_MODELS}
+#: Only where there is a folder for them.
+OPTIONAL_SERVICES = frozenset({MODALITY_WORKLIST_FIND, PERFORMED_PROCEDURE_STEP})
 _PLAIN = (EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN)
 
 #: For each SOP class, how many instances the archive holds in which transfer syntax.
@@ -39,7 +44,9 @@ Holdings = Mapping[str, Mapping[str, int]]
 
 
 def decide(
-    requested: Sequence[RequestedContext], holdings: Callable[[], Holdings]
+    requested: Sequence[RequestedContext],
+    holdings: Callable[[], Holdings],
+    optional: Collection[str] = (),
 ) -> tuple[ContextDecision, ...]:
     """Answer the contexts of an association: our services, and every class that can be stored.
 
@@ -47,12 +54,15 @@ def decide(
     class are stored in, since they are sent as they are.
     """
     held = holdings() if any(context.scp_role for context in requested) else {}
-    return tuple(_decide(context, held) for context in requested)
+    services = _SERVICES.union(optional)
+    return tuple(_decide(context, held, services) for context in requested)
 
 
-def _decide(context: RequestedContext, held: Holdings) -> ContextDecision:
+def _decide(
+    context: RequestedContext, held: Holdings, services: Collection[str]
+) -> ContextDecision:
     syntax = context.abstract_syntax
-    if syntax in _SERVICES:
+    if syntax in services:
         chosen = next((plain for plain in _PLAIN if plain in context.transfer_syntaxes), None)
     elif is_storage_class(syntax):
         stored = held.get(syntax, {})

@@ -14,9 +14,11 @@ from mkiso.archive.reencoding import PLAIN_SYNTAXES, reencoded
 from mkiso.archive.stored_file import NotDicomError, read_stored_file
 from mkiso.core.byte_source import HeaderError
 from mkiso.core.dimse_status import Outcome, Service, meaning_of
+from mkiso.core.job import Tls
 from mkiso.errors import MkisoError, ProtocolError
 from mkiso.network import dimse
 from mkiso.network.dimse import Command
+from mkiso.network.tls import client_context
 from mkiso.network.transport import (
     AcceptedContext,
     Association,
@@ -48,6 +50,7 @@ class Destination:
     ae_title: str
     host: str
     port: int
+    tls: Tls | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,7 @@ class Sender:
                 called_ae_title=self._destination.ae_title,
                 contexts=self._contexts(group),
                 deadlines=self._deadlines,
+                tls=client_context(self._destination.tls),
             )
         except MkisoError:  # not there, or it does not want us: nor will it for the others
             self._lost = _MAXIMUM_LOST

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import os
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import click
 
@@ -21,11 +22,24 @@ from mkiso.errors import InternalError, InterruptedJobError, MkisoError, UsageEr
 #: Command, and what it is for. The module of a command is imported when it is used.
 COMMANDS = {
     "make": "Make a disc image from accession numbers.",
+    "batch": "Make the discs of a whole list, unattended.",
+    "jobs": "List the jobs of the ledger; show, retry, cancel or purge them.",
+    "status": "Say how far a job is, or how it ended.",
     "verify": "Judge a disc image, or a mounted or extracted disc.",
+    "burn": "Burn a disc image, read it back and compare it.",
     "echo": "Ask nodes whether they are there and know us.",
+    "nodes": "List the configured nodes, and ask whether they answer.",
+    "find": "Ask a node what it has: a table, CSV, JSON or UIDs.",
+    "retrieve": "Retrieve studies into a folder of files, complete or an error.",
+    "move": "Let a node send studies to a third one.",
+    "send": "Send files, folders, discs or ZIP archives to a node.",
+    "receive": "Receive what is sent to us, until stopped; an event for each study.",
+    "worklist": "Ask a node for its modality worklist.",
+    "mpps": "Tell a node that a procedure step has begun or ended.",
     "doctor": "Check everything that a disc needs, and say what to change.",
     "archive": "Serve a folder of DICOM files as an archive.",
     "demo": "Make a disc from made-up patients, without any archive.",
+    "completion": "Print the completion script of a shell.",
 }
 _HELP = {"-h", "--help", "--version"}
 #: Threads that hang in a system call must not keep a finished run alive.
@@ -66,6 +80,10 @@ def program() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
     streams.prepare_streams()
+    if instruction := os.environ.get("_MKISO_COMPLETE"):
+        from mkiso.cli import completing  # noqa: PLC0415 - only when a shell asks
+
+        return completing.answer(program, instruction)
     argv = list(sys.argv[1:] if arguments is None else arguments)
     session = Session(Output(as_json=asks_for_json(argv)))
     session.stop.install()
@@ -97,8 +115,7 @@ def _run(argv: list[str], session: Session) -> int:
         session.keep_report(result)
     session.stop.only_note()
     if isinstance(result, Report):
-        session.output.result(result)
-        return result.code
+        return session.output.result(result)
     return result if isinstance(result, int) else 0
 
 
@@ -140,7 +157,27 @@ def _usage_sentence(error: click.ClickException) -> str:
     path = context.command_path if context is not None else "mkiso"
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         return f"A command is needed: {', '.join(COMMANDS)}. Try 'mkiso --help'."
+    if isinstance(error, click.exceptions.NoSuchOption):
+        return _no_such(error.option_name, _options_of(context), "option", path)
+    if isinstance(error, click.UsageError) and error.message.startswith("No such command"):
+        wanted = error.message.partition("'")[2].partition("'")[0]
+        return _no_such(wanted, COMMANDS, "command", path)
     return f"{' '.join(error.format_message().split())} Try '{path} --help'."
+
+
+def _options_of(context: click.Context | None) -> list[str]:
+    if context is None:
+        return []
+    parameters = context.command.get_params(context)
+    return [word for p in parameters for word in (*p.opts, *p.secondary_opts) if word[:2] == "--"]
+
+
+def _no_such(wanted: str, known: Iterable[str], what: str, path: str) -> str:
+    """Name what is near enough to be meant: click's own measure calls --verbose near --bogus."""
+    words = {word.lstrip("-"): word for word in known}
+    near = difflib.get_close_matches(wanted.lstrip("-"), words, n=1, cutoff=0.7)
+    hint = f"did you mean {words[near[0]]}?" if near else f"'{path} --help' lists them."
+    return f"'{path}' has no {what} {wanted}; {hint}"
 
 
 def _leave_threads(code: int) -> None:

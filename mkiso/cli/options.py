@@ -8,11 +8,27 @@ from typing import Any, TypeVar
 import click
 
 from mkiso.core.exit_codes import EXIT_CODES
+from mkiso.core.media import MEDIUM_NAMES, parse_size
 
 #: Groups of the help.
 _WHAT, _NODES, _DISC, _WAIT, _OUTPUT = "What", "Nodes", "Disc", "Waiting", "Settings and output"
 
 _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
+
+
+class Size(click.ParamType):  # type: ignore[type-arg]  # generic in later versions of click only
+    """A size as people write it, in bytes."""
+
+    name = "size"
+
+    def convert(
+        self,
+        value: Any,
+        param: click.Parameter | None,  # noqa: ARG002 - click's signature
+        ctx: click.Context | None,  # noqa: ARG002
+    ) -> int:
+        """Return the bytes. Raises UsageError."""
+        return value if isinstance(value, int) else parse_size(value)
 
 
 class GroupedOption(click.Option):
@@ -63,14 +79,15 @@ def combine(*decorators: Callable[[Any], Any]) -> Callable[[_Decorated], _Decora
 
 what_options = combine(
     option("--modality", multiple=True, metavar="CODE", group=_WHAT,
-           help="Only series of this modality, literally; may be repeated. What it leaves out is"
-           " listed."),
+           help="Only series of this modality, literally (ct is CT); may be repeated. What it"
+           " leaves out is listed."),
     option("--study-uid", multiple=True, metavar="UID", group=_WHAT,
            help="A study by its Study Instance UID; may be repeated."),
     option("--stdin", is_flag=True, group=_WHAT,
            help="Read more from stdin: one accession number a line, or a JSON array of them, or a"
            " JSON object with accessions, study_uids and options as words"
-           ' ({"accessions": ["A1"], "modality": ["CT"]}).'),
+           ' ({"accessions": ["A1"], "modality": ["CT"]}). Arguments come first, and options'
+           " win over the object."),
     option("--skip-not-found/--no-skip-not-found", default=None, group=_WHAT,
            help="Go on without accession numbers that the archive does not know."),
     option("--per-patient/--no-per-patient", default=None, group=_WHAT,
@@ -98,7 +115,8 @@ node_options = combine(
     archive_option,
     receiver_option,
     option("--forward", multiple=True, metavar="NODE", group=_NODES,
-           help="Send the instances to this node, too, after the disc is there; may be repeated."),
+           help="Send the instances to this node, too, after the disc is there; may be repeated."
+           " What it has of this disc from an earlier run is not sent again without --replace."),
 )  # fmt: skip
 
 disc_options = combine(
@@ -106,6 +124,25 @@ disc_options = combine(
            help="Folder of the disc images.  [default: the current folder]"),
     option("--name", metavar="NAME", group=_DISC,
            help="Name of the image, without .iso.  [default: the first accession number]"),
+    option("--viewer", type=click.Choice(["auto", "full", "preview", "none"]), group=_DISC,
+           help="The images in a browser: all values, pictures of 8 bits, or not at all; auto: all"
+           " values, but pictures of the largest series where the medium is full."
+           "  [default: auto]"),
+    option("--medium", type=click.Choice(MEDIUM_NAMES), group=_DISC,
+           help="What the disc goes on. More than it holds is split over several discs.  [default:"
+           " one disc of any size]"),
+    option("--media-size", type=Size(), metavar="SIZE", group=_DISC,
+           help="What the medium holds, such as 4.7GB or 650MiB."),
+    option("--split/--no-split", default=None, group=_DISC,
+           help="Refuse what does not fit one medium, and say what would be needed."
+           "  [default: split]"),
+    option("--profile", metavar="NAME", group=_DISC,
+           help="Application profile of PS3.11, such as STD-GEN-CD or STD-GEN-DVD-JPEG: what it"
+           " does not allow is converted without loss, and listed.  [default: as-received]"),
+    option("--compress/--no-compress", default=None, group=_DISC,
+           help="Compress images without loss, where the profile has a syntax for it."),
+    option("--icons/--no-icons", default=None, group=_DISC,
+           help="Put small pictures of the images into DICOMDIR."),
     option("--replace/--no-replace", default=None, group=_DISC,
            help="Replace another disc of that name instead of refusing."),
     option("--requested-by", metavar="TEXT", group=_DISC,
@@ -144,8 +181,11 @@ legacy_option = option("--legacy-output", is_flag=True, group=_OUTPUT,
                        )  # fmt: skip
 
 
-def exit_code_table(codes: tuple[int, ...] = ()) -> str:
-    """Return the exit codes as an epilog; all of them, or only `codes`."""
+def exit_code_table(codes: tuple[int, ...] = (), examples: tuple[str, ...] = ()) -> str:
+    """Return examples and the exit codes as an epilog; all of the codes, or only `codes`."""
     rows = [row for row in EXIT_CODES if not codes or row.code in codes]
+    if examples:
+        shown = "\n".join(f"  {example}" for example in examples)
+        return f"Examples:\n{shown}\n\n{exit_code_table(codes)}"
     head = "Exit codes (0: complete, verified disc; 75: try again; others: a person must look):"
     return "\n".join([head, *(f"  {row.code:>3}  {row.name:<16} {row.meaning}" for row in rows)])

@@ -9,6 +9,7 @@ from mkiso.cli.progress import ProgressView, Silent, make_view
 from mkiso.cli.streams import write_line
 from mkiso.core.context import Progress
 from mkiso.core.report import Report, legacy_lines, message_lines, result_lines
+from mkiso.errors import DiskError
 
 
 class Output:
@@ -43,16 +44,25 @@ class Output:
         """Show how far a stage is."""
         self._view.show(progress)
 
-    def result(self, report: Report) -> None:
-        """Print the end of a run: one JSON object, or the result and the sentence about it."""
+    def result(self, report: Report) -> int:
+        """Print the end of a run: one JSON object, or the result and the sentence about it.
+
+        Return the exit code: a success that nobody could be told of is a failure to the caller,
+        though what was made stays.
+        """
         self._view.close()
-        if self.as_json:
-            write_line(sys.stdout, json.dumps(report.to_dict()))
-        else:
-            if self.legacy:
-                for line in legacy_lines(report):
-                    write_line(sys.stdout, line)
-            for line in result_lines(report):
-                write_line(sys.stdout, line)
+        lost = [reason for line in self._lines(report) if (reason := write_line(sys.stdout, line))]
         for line in message_lines(report):
             self._view.line(line)
+        if not lost or report.code:
+            return report.code
+        made = "".join(f"; {disc.path} is there, and good" for disc in report.discs)
+        failure = DiskError(f"The result could not be written to stdout ({lost[0]}){made}.")
+        self._view.line(f"mkiso: {failure.message} [{failure.code} {failure.name}]")
+        return failure.code
+
+    def _lines(self, report: Report) -> list[str]:
+        """Return what belongs on stdout."""
+        if self.as_json:
+            return [json.dumps(report.to_dict())]
+        return [*(legacy_lines(report) if self.legacy else ()), *result_lines(report)]

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from mkiso.cli.streams import write_line
-from mkiso.core.report import in_megabytes
 
 if TYPE_CHECKING:
     from mkiso.core.context import Progress
+from mkiso.core.display_text import size_text
 
 #: A stage reports every instance; people and pipes want fewer.
 _BETWEEN_SECONDS = 0.2
@@ -107,16 +107,16 @@ def make_view(mode: str) -> ProgressView:
 
 
 def amount(progress: Progress) -> str:
-    """Return how much of a stage is done, in words: `312 of 1000 instances, 164.5 MB`."""
+    """Return how much of a stage is done, in words: `312 of 1000 instances, 164 MB`."""
     if progress.stage in _BYTE_STAGES:
-        total = f" of {in_megabytes(progress.total)}" if progress.total else ""
-        return f"{in_megabytes(progress.done)}{total}"
+        total = f" of {size_text(progress.total)}" if progress.total else ""
+        return f"{size_text(progress.done)}{total}"
     total = f" of {progress.total}" if progress.total is not None else ""
-    size = f", {in_megabytes(progress.size_bytes)}" if progress.size_bytes else ""
+    size = f", {size_text(progress.size_bytes)}" if progress.size_bytes else ""
     return f"{progress.done}{total}{size}"
 
 
 def rate(progress: Progress, seconds: float) -> str:
     """Return the speed of a stage after `seconds`: `85.2 MB/s`, or "" before there is one."""
     size = progress.done if progress.stage in _BYTE_STAGES else progress.size_bytes
-    return f"{in_megabytes(int(size / seconds))}/s" if size and seconds > 0 else ""
+    return f"{size_text(int(size / seconds))}/s" if size and seconds > 0 else ""

@@ -23,15 +23,22 @@ def prepare_streams() -> None:
             reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
-def write_line(stream: TextIO | None, line: str) -> None:
-    """Write a line at once; when the reader has gone or the disk is full, go on without."""
+def write_line(stream: TextIO | None, line: str) -> str:
+    """Write a line at once; when the reader has gone or the disk is full, go on without.
+
+    Return why it is lost, "" when it is not: a reader that went away wanted no more.
+    """
     if stream is None:
-        return
+        return ""
     try:
         stream.write(line + "\n")
         stream.flush()
-    except (OSError, ValueError):
+    except BrokenPipeError:
         _point_nowhere(stream)
+    except (OSError, ValueError) as error:
+        _point_nowhere(stream)
+        return getattr(error, "strerror", None) or "it is closed"
+    return ""
 
 
 def close_quietly() -> None:

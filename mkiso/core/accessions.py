@@ -30,26 +30,28 @@ def require_accession_number(text: str) -> str:
     wildcard, a backslash, a control character or undecodable bytes. Everything else is legal.
     """
     number = text.strip(" ")
-    shown = printable(number)
     if not number:
         raise UsageError("An accession number is empty; give the number of the examination.")
+    fault = accession_number_fault(number)
+    if fault:
+        raise UsageError(f"The accession number {printable(number)} {fault}.")
+    return number
+
+
+def accession_number_fault(number: str) -> str:
+    """Return what is wrong with an accession number, without quoting it; "" for a good one."""
     for character in number:
         if character in _FORBIDDEN:
-            raise UsageError(
-                f"The accession number {shown} contains {character!r}, {_FORBIDDEN[character]} in "
-                "DICOM; give one exact number."
+            return (
+                f"contains {character!r}, {_FORBIDDEN[character]} in DICOM; give one exact number"
             )
         if unicodedata.category(character) in ("Cc", "Cs"):
-            raise UsageError(
-                f"The accession number {shown} contains a control character or undecodable bytes; "
-                "give the number as plain text."
+            return (
+                "contains a control character or undecodable bytes; give the number as plain text"
             )
     if len(number) > MAXIMUM_LENGTH:
-        raise UsageError(
-            f"The accession number {shown} has {len(number)} characters; DICOM allows at most "
-            f"{MAXIMUM_LENGTH}."
-        )
-    return number
+        return f"has {len(number)} characters; DICOM allows at most {MAXIMUM_LENGTH}"
+    return "" if number else "is empty"
 
 
 def require_accession_numbers(texts: Iterable[str]) -> tuple[str, ...]:

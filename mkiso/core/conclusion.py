@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from mkiso.core.disc_content import Disc
-from mkiso.core.model import RetrieveResult
+from mkiso.core.display_text import counted
+from mkiso.core.model import FindResult, RetrieveResult
+from mkiso.core.reconcile import unlisted_series
 from mkiso.errors import (
     DiskError,
     IncompleteError,
@@ -17,29 +19,48 @@ from mkiso.errors import (
 
 def good_news(discs: Collection[Disc]) -> str:
     """Return the sentence of a success."""
-    count = sum(disc.instances for disc in discs)
+    count = counted(sum(disc.instances for disc in discs), "instance")
     if all(disc.existed for disc in discs):
-        return f"This very disc exists already, with {count} instances."
-    kind = "disc image" if len(discs) == 1 else "disc images"
-    return f"{len(discs)} {kind} with {count} instances made and verified."
+        return f"This very disc exists already, with {count}."
+    return f"{counted(len(discs), 'disc image')} with {count} made and verified."
 
 
-def incomplete(retrieved: RetrieveResult, *, published: bool) -> MkisoError:
-    """Return the failure of a gap; `published`: an incomplete image was wanted and made."""
+def incomplete(
+    retrieved: RetrieveResult, found: FindResult | None = None, *, published: bool
+) -> MkisoError:
+    """Return the failure of a gap; `published`: an incomplete image was wanted and made.
+
+    Its details are the series that fall short and cannot be named instance by instance.
+    """
     what = "an image that says so was made" if published else "nothing was published"
     count = retrieved.missing_count
     if not count:
         hint = "" if published else " With --allow-incomplete a disc can be made all the same."
         return IncompleteError(
             "What the archive lists does not tell whether everything arrived, as the warnings say; "
-            f"{what}.{hint}"
+            f"{what}.{hint}",
+            details=_uncertain(found) if found else (),
         )
     advice = "Ask again later, or look at the archive's log."
     if not retrieved.unnamed_missing:
         advice = "They are named in the report; ask again later, or look at the archive's log."
     return IncompleteError(
-        f"{count} of {count + len(retrieved.instances)} instances did not arrive; {what}. {advice}"
+        f"{count} of {count + len(retrieved.instances)} instances did not arrive; {what}. {advice}",
+        details=tuple(
+            f"series {short.series_instance_uid}: {short.missing} missing"
+            for short in retrieved.short_series
+        ),
     )
+
+
+def _uncertain(found: FindResult) -> tuple[str, ...]:
+    """Name the series that nobody can count, or the studies where the list itself is uncertain."""
+    series = tuple(
+        f"series {each.series_instance_uid}: neither listed nor counted"
+        for each in unlisted_series(found)
+        if each.number_of_instances is None
+    )
+    return series or tuple(f"study {study.study_instance_uid}" for study in found.studies)
 
 
 def stopped(error: MkisoError, discs: Collection[Disc]) -> MkisoError:

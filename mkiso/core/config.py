@@ -36,6 +36,11 @@ class NodeTable(Struct, frozen=True, kw_only=True):
     maximum_length: Annotated[int, Meta(ge=4096, le=1 << 24)] | None = None
     retries: Count | None = None
     forward_associations: Annotated[int, Meta(ge=1, le=16)] | None = None
+    tls: Flag | None = None
+    tls_ca_file: str | None = None
+    tls_certificate: str | None = None
+    tls_key: str | None = None
+    tls_verify_host: Flag | None = None
 
 
 class ReceiverTable(Struct, frozen=True, kw_only=True):
@@ -44,6 +49,10 @@ class ReceiverTable(Struct, frozen=True, kw_only=True):
     ae_title: str | None = None
     port: Port | None = None
     bind: str | None = None
+    tls: Flag | None = None
+    tls_ca_file: str | None = None
+    tls_certificate: str | None = None
+    tls_key: str | None = None
 
 
 class JobTable(Struct, frozen=True, kw_only=True):
@@ -56,6 +65,8 @@ class JobTable(Struct, frozen=True, kw_only=True):
     skip_not_found: Flag | None = None
     per_patient: Flag | None = None
     max_instances: Annotated[int, Meta(ge=1)] | None = None
+    max_instance_size: Annotated[int, Meta(ge=1)] | None = None
+    max_size: Annotated[int, Meta(ge=1)] | None = None
     stall_timeout: Seconds | None = None
     first_instance_timeout: Seconds | None = None
     quiet_period: Annotated[float, Meta(ge=0, le=3600)] | None = None
@@ -63,6 +74,13 @@ class JobTable(Struct, frozen=True, kw_only=True):
     lock_wait: Annotated[float, Meta(ge=0, le=7 * 86400)] | None = None
     minimum_free: Annotated[int, Meta(ge=0)] | None = None
     requested_by: str | None = None
+    viewer: Literal["auto", "full", "preview", "none"] | None = None
+    media_size: Annotated[int, Meta(ge=16_777_216)] | None = None
+    medium: Literal["cd650", "cd700", "dvd", "dvd-dl", "bd25", "bd50", "usb"] | None = None
+    split: Flag | None = None
+    profile: str | None = None
+    compress: Flag | None = None
+    icons: Flag | None = None
     image_mode: str | None = None
 
 
@@ -80,12 +98,28 @@ class InstitutionTable(Struct, frozen=True, kw_only=True):
     name: str | None = None
     contact: str | None = None
     privacy_notice: str | None = None
+    address: str | None = None
+    logo: str | None = None
 
 
 class FolderTable(Struct, frozen=True, kw_only=True):
     """`[templates]` and `[state]`: a folder."""
 
     folder: str | None = None
+
+
+class AuditTable(Struct, frozen=True, kw_only=True):
+    """`[audit]`: audit messages to a file and to a syslog collector."""
+
+    file: str | None = None
+    syslog: str | None = None
+    timeout: Annotated[float, Meta(gt=0, le=60)] | None = None
+    source_id: str | None = None
+    site: str | None = None
+    tls_ca_file: str | None = None
+    tls_certificate: str | None = None
+    tls_key: str | None = None
+    tls_verify_host: Flag | None = None
 
 
 class Config(Struct, frozen=True, kw_only=True):
@@ -99,6 +133,7 @@ class Config(Struct, frozen=True, kw_only=True):
     institution: InstitutionTable = InstitutionTable()
     templates: FolderTable = FolderTable()
     state: FolderTable = FolderTable()
+    audit: AuditTable = AuditTable()
 
 
 #: Tables of the file by their name; `nodes` holds one NodeTable a name.
@@ -110,6 +145,7 @@ TABLES: Mapping[str, type[Struct]] = {
     "institution": InstitutionTable,
     "templates": FolderTable,
     "state": FolderTable,
+    "audit": AuditTable,
 }
 
 

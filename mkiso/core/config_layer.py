@@ -21,8 +21,10 @@ from mkiso.core.addresses import (
     require_ae_title,
     require_host,
 )
+from mkiso.core.collector import parse_collector
 from mkiso.core.config import TABLES, Config, NodeTable, ReceiverTable, RunTable, Words
-from mkiso.errors import ConfigError
+from mkiso.core.media_names import require_disc_name
+from mkiso.errors import ConfigError, UsageError
 
 _NODE_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 
@@ -96,7 +98,8 @@ def _parse_table(path: str, raw: Any, table: type[_Table], written_as_text: bool
             value_of_key = msgspec.convert(given, types[key], strict=not written_as_text)
         except msgspec.ValidationError as error:
             raise SettingError(f"{path}.{key}", in_words(str(error), types[key])) from error
-        values[key] = _checked(f"{path}.{key}", value_of_key, _CHECKS.get(key))
+        check = _CHECKS.get(f"{path}.{key}") or _CHECKS.get(key)
+        values[key] = _checked(f"{path}.{key}", value_of_key, check)
     return table(**values)
 
 
@@ -135,6 +138,37 @@ def _octal_mode(text: str) -> str:
     return text
 
 
+def _modality(text: str) -> str:
+    """Give a modality in upper case: it is a CS (PS3.5 6.2), which knows no other."""
+    code = text.strip(" ").upper()
+    if set(code) & set(",;\\"):
+        raise ConfigError(
+            f"{printable(text)}: give each modality for itself, --modality CT "
+            "--modality MR, or a list of texts."
+        )
+    if not re.fullmatch(r"[A-Z0-9_ ]{1,16}", code):
+        raise ConfigError(f"{printable(text)} is not a modality; write a code such as CT.")
+    return code
+
+
+def _disc_name(text: str) -> str:
+    try:
+        return require_disc_name(text.removesuffix(".iso"))
+    except UsageError as error:
+        raise ConfigError(error.message) from error
+
+
+def _output(text: str) -> str:
+    if not text.strip():
+        raise ConfigError("an empty text names no folder; leave it out for the current one.")
+    return text
+
+
+def _collector(text: str) -> str:
+    parse_collector(text)
+    return text
+
+
 def _receiver_table(text: str) -> ReceiverTable:
     try:
         address = parse_receiver(text, ConfigError)
@@ -143,7 +177,7 @@ def _receiver_table(text: str) -> ReceiverTable:
     return ReceiverTable(ae_title=address.ae_title, port=address.port, bind=address.bind)
 
 
-#: What a text of this key must pass besides being text.
+#: What a text of this key, or of this key of one table, must pass besides being text.
 _CHECKS: Mapping[str, Callable[[str], Any]] = {
     "ae_title": _ae_title,
     "calling_ae_title": _ae_title,
@@ -153,6 +187,10 @@ _CHECKS: Mapping[str, Callable[[str], Any]] = {
     "send_from": _sender,
     "forward": _node_reference,
     "image_mode": _octal_mode,
+    "modality": _modality,
+    "output": _output,
+    "run.name": _disc_name,
+    "syslog": _collector,
 }
 
 

@@ -23,6 +23,10 @@ class Service(enum.Enum):
     GET = "C-GET"
     MOVE = "C-MOVE"
     STORE = "C-STORE"
+    EVENT_REPORT = "N-EVENT-REPORT"
+    ACTION = "N-ACTION"
+    CREATE = "N-CREATE"
+    SET = "N-SET"
 
 
 class Outcome(enum.Enum):
@@ -130,6 +134,10 @@ STATUS_TABLES: dict[Service, tuple[StatusMeaning, ...]] = {
     Service.GET: _RETRIEVE + _GENERAL,
     Service.MOVE: _RETRIEVE + _GENERAL,
     Service.STORE: _STORE + _GENERAL,
+    Service.EVENT_REPORT: _GENERAL,
+    Service.ACTION: _GENERAL,
+    Service.CREATE: _GENERAL,
+    Service.SET: _GENERAL,
 }
 
 

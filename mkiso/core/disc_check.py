@@ -7,9 +7,8 @@ from collections.abc import Collection, Mapping
 
 from mkiso.core.checksums import CHECKSUMS, parse_checksums
 from mkiso.core.disc_content import ExpectedContent, FileOnDisc
+from mkiso.core.disc_layout import DIRECTORY, INDEX, README
 from mkiso.core.findings import Findings
-
-DIRECTORY = "DICOMDIR"
 
 #: What starts a program by itself when a disc is put in; IHE PDI forbids it.
 _STARTERS = re.compile(r"(AUTORUN\.INF|AUTORUN\.SH|AUTORUN|\.AUTORUN)\Z")
@@ -27,9 +26,7 @@ _EXECUTABLE_MAGIC = (
 )
 
 #: Files that IHE PDI wants beside DICOMDIR (RAD TF-3 4.47.4.1.2.3).
-_PAGES = ("INDEX.HTM", "README.TXT")
-
-_NAME = re.compile(r"[A-Z0-9_]{1,8}(\.[A-Z0-9_]{1,3})?\Z")
+_PAGES = (INDEX, README)
 
 
 def looks_executable(head: bytes) -> bool:
@@ -69,8 +66,8 @@ def check_expected_instances(
         findings.error("disc.instance-twice", f"{more} instances are on the disc more than once.")
 
 
-def check_names(files: Mapping[str, FileOnDisc], findings: Findings) -> None:
-    """Check the names and the files that every disc should have, or should not have."""
+def check_files(files: Mapping[str, FileOnDisc], findings: Findings) -> None:
+    """Check for the files that every disc should have, or should not have."""
     if DIRECTORY not in files:
         findings.error("disc.no-dicomdir", "There is no DICOMDIR in the root of the disc.")
     for name in _PAGES:
@@ -81,8 +78,6 @@ def check_names(files: Mapping[str, FileOnDisc], findings: Findings) -> None:
     for path in files:
         if _STARTERS.search(path.rsplit("/", 1)[-1]):
             findings.error("disc.autorun", f"{path} starts a program by itself.")
-        if not all(_NAME.match(part) for part in path.split("/")):
-            findings.note("disc.name-not-8.3", f"{path} is no name of ISO 9660 level 1.")
 
 
 def check_checksums(
@@ -100,6 +95,6 @@ def check_checksums(
         if found is None:
             findings.error("checksums.file-missing", f"{path} is in {CHECKSUMS} and not there.")
         elif found.sha256 != sha256:
-            findings.error("checksums.differ", f"{path} has not the check sum of {CHECKSUMS}.")
+            findings.error("checksums.differ", f"{path} differs from its checksum in {CHECKSUMS}.")
     for path in files.keys() - listed.keys() - {CHECKSUMS}:
         findings.error("checksums.not-listed", f"{path} is not in {CHECKSUMS}.")

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from mkiso.core.conversion_plan import Conversion
 from mkiso.core.findings import ERROR, Finding
-from mkiso.core.model import FileSet
+from mkiso.core.model import FileSet, ViewerContent
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class CheckResult:
     volume_id: str = ""
     size_bytes: int = 0
     sha256: str = ""  # of the whole image; "" for a folder
+    profiles: tuple[str, ...] = ()  # application profiles that it meets (PS3.11)
 
     @property
     def errors(self) -> tuple[Finding, ...]:
@@ -105,6 +107,9 @@ class Disc:
     complete: bool = True
     existed: bool = False
     profile: str = ""  # the application profile that it meets (PS3.11), "" when none
+    profile_problems: tuple[str, ...] = ()  # why not the one that was asked for
+    conversions: tuple[Conversion, ...] = ()
+    viewer: ViewerContent | None = None
 
 
 def expected_content(file_set: FileSet, image: Image | None = None) -> ExpectedContent:

@@ -65,6 +65,11 @@ def time_text(text: str) -> str:
     return f"{found[1]}:{found[2]}" if found else plain_text(text)
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """Give a number with its noun: `1 error`, `2 errors`; `many` where it is not `one` and s."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
 def size_text(size_bytes: int) -> str:
     """Give a size in the decimal units that media are sold by."""
     if size_bytes < 1000:

@@ -31,6 +31,7 @@ class Evidence:
     status: int | None  # of the last request; None: no final response came
     error: MkisoError | None  # what the last request ended with by itself
     aborted: bool  # the archive ended the association of the last request before its answer
+    tls_failures: tuple[str, ...] = ()  # who connected and could not begin TLS with us, and why
 
     @property
     def nobody_came(self) -> bool:
@@ -70,11 +71,11 @@ class Evidence:
 
 def failure_of(evidence: Evidence) -> MkisoError | None:
     """Return the failure behind a gap, or None when the gap itself is what has to be reported."""
-    if evidence.status == 0:
+    if evidence.status == 0 and not evidence.tls_failures:
         return None
     nobody_came, error = evidence.nobody_came, evidence.error
-    if nobody_came and evidence.turned_away:
-        return ConfigError(turned_away_hint(evidence))
+    if nobody_came and (evidence.tls_failures or evidence.turned_away):
+        return ConfigError(nobody_hint(evidence))
     if evidence.arrived and _is_of_objects(evidence):
         return None
     if evidence.status == CANNOT_SEND and not nobody_came:
@@ -82,6 +83,22 @@ def failure_of(evidence: Evidence) -> MkisoError | None:
     if error is not None and not (nobody_came and evidence.aborted):
         return error
     return ConfigError(nobody_came_hint(evidence)) if nobody_came else None
+
+
+def nobody_hint(evidence: Evidence) -> str:
+    """Return what to do when no association came about, by what was seen instead."""
+    if evidence.tls_failures:
+        return tls_hint(evidence)
+    return (turned_away_hint if evidence.turned_away else nobody_came_hint)(evidence)
+
+
+def tls_hint(evidence: Evidence) -> str:
+    """Return what to do when somebody connected and no TLS came of it."""
+    return (
+        f"{evidence.archive} did not send; whoever connected to our receiver did not come to terms "
+        f"about TLS: {' '.join(evidence.tls_failures)} See to tls and tls_ca_file of [receiver], "
+        "and to the certificates and TLS settings of the archive."
+    )
 
 
 def turned_away_hint(evidence: Evidence) -> str:

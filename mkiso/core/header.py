@@ -24,15 +24,24 @@ from mkiso.core.record_types import ROOT_TYPES, record_type
 from mkiso.core.sequences import BINARY_VRS, MAX_ITEMS_ELEMENTS, Item, read_items
 from mkiso.core.value_rules import legal
 
-__all__ = ["HeaderError", "InstanceHeader", "Level", "LevelCache", "ParsedHeader", "read_header"]
+__all__ = [
+    "ENCODINGS",
+    "HeaderError",
+    "InstanceHeader",
+    "Level",
+    "LevelCache",
+    "ParsedHeader",
+    "read_header",
+]
 
 #: Attributes of one level of the hierarchy: (tag, raw value in little endian), sorted by tag.
 Level = tuple[tuple[int, bytes], ...]
 #: Levels seen before, so that the instances of a series share one object for each.
 LevelCache = dict[Level, Level]
 
+#: How the elements are written, where it is not Explicit VR Little Endian.
 # PS3.5 A.1, A.3; GE's private syntax and Papyrus 3 are Implicit VR too (as in dcmtk, dcm4che).
-_ENCODINGS = {
+ENCODINGS = {
     "1.2.840.10008.1.2": IMPLICIT_LITTLE,
     "1.2.840.113619.5.2": IMPLICIT_LITTLE,
     "1.2.840.10008.1.20": IMPLICIT_LITTLE,
@@ -117,7 +126,7 @@ def read_header(
     if size_bytes <= 0:
         raise HeaderError("The data set is empty.")
     source = ByteSource(head, read_at, size_bytes)
-    encoding = _ENCODINGS.get(transfer_syntax_uid, EXPLICIT_LITTLE)
+    encoding = ENCODINGS.get(transfer_syntax_uid, EXPLICIT_LITTLE)
     found, spans = scan(source, encoding, _VALUES, _SEQUENCES)
     values = {tag: raw if tag in _BINARY else raw.rstrip(_PADDING) for tag, raw in found.items()}
     sop_class_uid = _uid(values, keys.SOP_CLASS_UID)

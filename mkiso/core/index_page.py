@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from pydicom.uid import UID
-
+from mkiso.core.disc_set import DiscLine
 from mkiso.core.display_text import PersonName, date_text, person_name, plain_text, time_text
 from mkiso.core.header import InstanceHeader, Level
-from mkiso.core.model import ExpectedInstance, FileSetInstance
+from mkiso.core.media_profiles import profiles_by_syntax
+from mkiso.core.model import ExpectedInstance, FileSetInstance, Series, ShortSeries
 from mkiso.core.record_types import ROOT_TYPES
 from mkiso.core.text import decode
+from mkiso.core.transfer_syntaxes import transfer_syntax_name
 
 #: PS3.11 D.3.3, General Purpose CD-R Interchange: the one transfer syntax of STD-GEN-CD.
 STD_GEN_CD_TRANSFER_SYNTAX = "1.2.840.10008.1.2.1"
@@ -43,6 +45,7 @@ class StudyPart:
     study_instance_uid: str  # "": objects that belong to no patient (palettes, protocols)
     modalities: tuple[str, ...]
     series: tuple[SeriesLine, ...]
+    patient_id: str = ""  # of the patient, who is one of several on few discs
 
     @property
     def instances(self) -> int:
@@ -69,6 +72,14 @@ class MissingSeries:
     series_instance_uid: str
     description: str  # "" when nothing of the series arrived
     sop_instance_uids: tuple[str, ...]
+    number: str = ""  # as above
+    modality: str = ""
+    unnamed: int = 0  # that the archive counts and does not name
+
+    @property
+    def count(self) -> int:
+        """How many instances of the series are missing."""
+        return len(self.sop_instance_uids) + self.unnamed
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +89,22 @@ class SyntaxCount:
     name: str
     uid: str
     instances: int
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentLink:
+    """A document or video that a browser can open as it is."""
+
+    title: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class ViewerPart:
+    """What the page is told of the viewer on its disc."""
+
+    documents: tuple[DocumentLink, ...] = ()
+    previews: bool = False  # some series are there as pictures of 8 bits only
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +119,10 @@ class IndexPage:
     size_bytes: int
     transfer_syntaxes: tuple[SyntaxCount, ...]
     profile_met: bool  # STD-GEN-CD
+    profile: str = ""  # the application profile that it meets, "" when none
+    profile_problems: tuple[str, ...] = ()  # why not the one that was asked for
+    conversions: tuple[str, ...] = ()  # what was converted for it, in sentences
+    disc_set: tuple[DiscLine, ...] = ()  # all discs, when there are several
     number: int = 1
     of: int = 1
     missing: tuple[MissingSeries, ...] = ()
@@ -99,6 +130,7 @@ class IndexPage:
     modalities: tuple[str, ...] = ()  # the filter; () is everything
     left_out: tuple[str, ...] = ()  # what the filter left out, in words
     other_files: tuple[str, ...] = field(default=())  # that no DICOM system imports
+    viewer: ViewerPart | None = None
 
 
 def describe_disc(
@@ -110,11 +142,20 @@ def describe_disc(
     of: int = 1,
     complete: bool = True,
     missing: Iterable[ExpectedInstance] = (),
+    short_series: Iterable[ShortSeries] = (),
+    listed: Iterable[Series] = (),
     modalities: Sequence[str] = (),
     left_out: Sequence[str] = (),
     other_files: Sequence[str] = ("INDEX.HTM", "README.TXT", "SHA256.TXT"),
+    profile_problems: Sequence[str] = (),
+    conversions: Sequence[str] = (),
+    disc_set: Sequence[DiscLine] = (),
 ) -> IndexPage:
-    """Give the page of a disc with these instances, which are in the order of the directory."""
+    """Give the page of a disc with these instances, which are in the order of the directory.
+
+    What is missing is named by its series: as its objects on the disc say, where there are some,
+    else with the modality that the archive `listed`.
+    """
     syntaxes = Counter(i.instance.transfer_syntax_uid for i in instances)
     return IndexPage(
         patients=_patients(instances),
@@ -124,12 +165,17 @@ def describe_disc(
         instances=len(instances),
         size_bytes=sum(i.instance.size_bytes for i in instances),
         transfer_syntaxes=tuple(
-            SyntaxCount(UID(uid).name, uid, count) for uid, count in syntaxes.most_common()
+            SyntaxCount(transfer_syntax_name(uid), uid, count)
+            for uid, count in syntaxes.most_common()
         ),
         profile_met=set(syntaxes) <= {STD_GEN_CD_TRANSFER_SYNTAX},
+        profile=next(iter(profiles_by_syntax(syntaxes)), ""),
+        profile_problems=tuple(profile_problems),
+        conversions=tuple(conversions),
+        disc_set=tuple(disc_set),
         number=number,
         of=of,
-        missing=_missing(missing, instances),
+        missing=_missing(missing, short_series, instances, listed),
         complete=complete,
         modalities=tuple(plain_text(code) for code in modalities),
         left_out=tuple(plain_text(words) for words in left_out),
@@ -204,6 +250,7 @@ def _study(study_instance_uid: str, by_series: dict[str, list[FileSetInstance]])
         study_instance_uid=study_instance_uid,
         modalities=tuple(dict.fromkeys(line.modality for line in series if line.modality)),
         series=series,
+        patient_id=_Text(first.patient, first)(0x00100020),
     )
 
 
@@ -222,19 +269,41 @@ def _series(series_instance_uid: str, items: list[FileSetInstance]) -> SeriesLin
 
 
 def _missing(
-    missing: Iterable[ExpectedInstance], instances: Sequence[FileSetInstance]
+    missing: Iterable[ExpectedInstance],
+    short_series: Iterable[ShortSeries],
+    instances: Sequence[FileSetInstance],
+    listed: Iterable[Series],
 ) -> tuple[MissingSeries, ...]:
-    described: dict[str, str] = {}
+    """Give what is missing by series, in the archive's order."""
+    gaps: dict[str, MissingSeries] = {}
+    modality_of = {series.series_instance_uid: series.modality for series in listed}
+    firsts: dict[str, FileSetInstance] = {}
     for item in instances:
-        uid = item.instance.series_instance_uid
-        if uid not in described:
-            header = item.instance.header
-            described[uid] = _Text(header.series, header)(0x0008103E)
-    gaps: dict[tuple[str, str], list[str]] = {}
+        firsts.setdefault(item.instance.series_instance_uid, item)
+
+    def gap(study: str, series: str) -> MissingSeries:
+        known = gaps.get(series)
+        if known is None:
+            shown = _series(series, [firsts[series]]) if series in firsts else None
+            known = MissingSeries(
+                study,
+                series,
+                shown.description if shown else "",
+                (),
+                shown.number if shown else "",
+                (shown.modality if shown else "") or plain_text(modality_of.get(series, "")),
+            )
+        return known
+
+    named: dict[str, list[str]] = {}
     for instance in missing:
-        key = (instance.study_instance_uid, instance.series_instance_uid)
-        gaps.setdefault(key, []).append(instance.sop_instance_uid)
+        uid = instance.series_instance_uid
+        gaps[uid] = gap(instance.study_instance_uid, uid)
+        named.setdefault(uid, []).append(instance.sop_instance_uid)
+    for short in short_series:
+        uid = short.series_instance_uid
+        gaps[uid] = dataclasses.replace(gap(short.study_instance_uid, uid), unnamed=short.missing)
     return tuple(
-        MissingSeries(study, series, described.get(series, ""), tuple(uids))
-        for (study, series), uids in gaps.items()
+        dataclasses.replace(each, sop_instance_uids=tuple(named.get(uid, ())))
+        for uid, each in gaps.items()
     )

@@ -7,6 +7,16 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
+class Tls:
+    """DICOM TLS on one line: paths of PEM files; "" means what the comment says."""
+
+    ca_file: str = ""  # who signs the other side's certificates; "": the system's authorities
+    certificate: str = ""  # our own, with its chain; "": we show none
+    key: str = ""  # "": it is in the file of the certificate
+    verify_host: bool = True  # whether the certificate must name the host that we connect to
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
     """A remote application entity with its time-outs (seconds) and its quirks."""
 
@@ -25,6 +35,7 @@ class Node:
     maximum_length: int = 131072  # PDU length we accept from it
     retries: int = 2
     forward_associations: int = 1
+    tls: Tls | None = None  # None: not encrypted
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +45,7 @@ class ReceiverAddress:
     ae_title: str = "CDRECORD"
     port: int = 10104
     bind: str = ""
+    tls: Tls | None = None  # with a `ca_file`, senders must show a certificate
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +55,29 @@ class Institution:
     name: str = ""
     contact: str = ""
     privacy_notice: str = ""
+    address: str = ""
+    logo: str = ""  # a picture file for INDEX.HTM
+
+
+@dataclass(frozen=True, slots=True)
+class Collector:
+    """A syslog collector."""
+
+    host: str
+    port: int
+    is_tls: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """The audit trail (PS3.15 A.5). Without file and collector no audit messages are made."""
+
+    file: Path | None = None
+    collector: Collector | None = None
+    tls: Tls = Tls()
+    timeout_seconds: float = 5.0  # for one attempt to reach the collector
+    source_id: str = ""  # "": the name of this machine
+    site: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +99,8 @@ class Job:
     per_patient: bool = False
     same_patient: bool = False
     max_instances: int = 50_000
+    max_instance_bytes: int = 64 << 30
+    max_bytes: int | None = None  # of all instances; None: what the disk has room for
     stall_timeout_seconds: float = 300.0
     first_instance_timeout_seconds: float = 600.0
     quiet_period_seconds: float = 10.0
@@ -73,5 +110,13 @@ class Job:
     requested_by: str = ""
     institution: Institution = Institution()
     templates_folder: Path | None = None  # the site's own templates, looked at first
+    viewer: str = "auto"  # "full", "preview", "none", or "auto": what fits the medium
+    media_size_bytes: int | None = None  # of the medium; None: the smallest disc that holds it
+    medium: str = ""  # a name of core.media; what it holds is in media_size_bytes
+    split: bool = True  # False: what does not fit one medium is refused
+    profile: str = "as-received"  # a name of core.media_profiles
+    compress: bool = False  # images without loss, where the profile has a syntax for it
+    icons: bool = False  # in DICOMDIR
     image_mode: int = 0o640
     state_folder: Path | None = None
+    audit: Audit = Audit()

@@ -72,8 +72,9 @@ def require_disc_name(name: str) -> str:
     """
     if not name or name.startswith((".", "-")) or not name.isprintable() or set(name) & set("/\\"):
         raise UsageError(
-            "The disc's name must be a plain file name without folder, not beginning with . or -."
+            "The disc's name must be a plain file name without folder, not empty and not beginning "
+            "with . or -; choose another."
         )
     if len(name.encode("utf-8", "replace")) > MAX_NAME_BYTES:
-        raise UsageError(f"The disc's name is longer than {MAX_NAME_BYTES} bytes.")
+        raise UsageError(f"The disc's name is longer than {MAX_NAME_BYTES} bytes; shorten it.")
     return name

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from mkiso.core.conversion_plan import Conversion
 from mkiso.core.header import InstanceHeader
 
 
@@ -89,12 +90,26 @@ class ReceivedInstance:
 
 
 @dataclass(frozen=True, slots=True)
+class ShortSeries:
+    """A series that the archive only counts, and how many of its instances did not arrive."""
+
+    series_instance_uid: str
+    study_instance_uid: str
+    missing: int
+
+
+@dataclass(frozen=True, slots=True)
 class RetrieveResult:
     """What arrived, reconciled with what was expected."""
 
     instances: tuple[ReceivedInstance, ...]
     missing: tuple[ExpectedInstance, ...] = ()
-    unnamed_missing: int = 0  # of series that the archive only counts
+    short_series: tuple[ShortSeries, ...] = ()
+
+    @property
+    def unnamed_missing(self) -> int:
+        """How many are missing that nobody can name."""
+        return sum(series.missing for series in self.short_series)
 
     @property
     def missing_count(self) -> int:
@@ -126,6 +141,21 @@ class FileSetInstance:
 
 
 @dataclass(frozen=True, slots=True)
+class ViewerContent:
+    """What the viewer on a disc can show. Not there at all when the disc has none."""
+
+    format: int  # of docs/viewer-format.md
+    size_bytes: int  # of all its files
+    preview_series: tuple[str, ...] = ()  # Series Instance UIDs shown in 8 bits
+    tiles: int = 0  # frames and objects that cannot be shown
+
+    @property
+    def mode(self) -> str:
+        """`full`: all pixel values are there; `preview`: of some series there are pictures."""
+        return "preview" if self.preview_series else "full"
+
+
+@dataclass(frozen=True, slots=True)
 class FileSet:
     """A complete plan of one disc: nothing is written before it exists."""
 
@@ -137,6 +167,13 @@ class FileSet:
     of: int = 1
     complete: bool = True
     missing: tuple[ExpectedInstance, ...] = ()
+    short_series: tuple[ShortSeries, ...] = ()
     overruled: tuple[str, ...] = ()  # what --same-patient overruled, without the values
     accession_numbers: tuple[str, ...] = ()  # of the studies on this disc
     profile: str = ""  # the application profile that it meets (PS3.11), "" when none
+    viewer: ViewerContent | None = None
+    set_number: int = 1  # disc n of m of one patient; `number` counts the discs of the job
+    set_of: int = 1
+    volume_set_id: str = ""
+    conversions: tuple[Conversion, ...] = ()  # of its instances, for the profile asked for
+    profile_problems: tuple[str, ...] = ()  # why it is not conformant to the profile asked for

@@ -7,6 +7,7 @@ from mkiso.core.addresses import is_address, parse_node
 from mkiso.core.config import Config, NodeTable
 from mkiso.core.config_layer import unknown_key
 from mkiso.core.job import Node
+from mkiso.core.tls_settings import tls_keys, tls_of
 from mkiso.errors import ConfigError, MkisoError
 
 #: What holds without any file: the archive of the site whose scripts mkiso replaces.
@@ -22,6 +23,10 @@ _NODE_FIELDS = {
     "stall_timeout": "stall_timeout_seconds",
     "deadline": "deadline_seconds",
 }
+
+
+#: What a node cannot do without, and how it is written.
+_NEEDED = {"ae_title": 'ae_title = "PACS"', "host": 'host = "pacs.example"', "port": "port = 104"}
 
 
 def choose_node(
@@ -43,10 +48,13 @@ def choose_node(
 
 def node_of(name: str, table: NodeTable, path: str) -> Node:
     """Return the node that a table describes. Raises ConfigError when its address has gaps."""
-    given = {f: getattr(table, f) for f in table.__struct_fields__ if getattr(table, f) is not None}
-    for key in ("ae_title", "host", "port"):
+    names = [name for name in table.__struct_fields__ if name not in tls_keys(table)]
+    given = {name: getattr(table, name) for name in names if getattr(table, name) is not None}
+    for key, example in _NEEDED.items():
         if key not in given:
             raise ConfigError(
-                f"{path} has no {key}; a node needs ae_title, host and port, see the sample file."
+                f"[{path}] in the configuration has no {key}; add a line such as {example}"
+                ": a node needs ae_title, host and port."
             )
-    return Node(name=name, **{_NODE_FIELDS.get(key, key): value for key, value in given.items()})
+    fields = {_NODE_FIELDS.get(key, key): value for key, value in given.items()}
+    return Node(name=name, tls=tls_of(table, path), **fields)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from mkiso.core.display_text import counted, size_text
 from mkiso.core.exit_codes import BY_CODE
 from mkiso.core.findings import Finding
 from mkiso.errors import MkisoError
@@ -17,7 +18,9 @@ from mkiso.errors import MkisoError
 #: Raised when a field changes its meaning or goes; new fields alone do not raise it.
 SCHEMA = 1
 #: Commands whose result is an answer in words, not a file.
-_ANSWERS = ("verify", "echo", "doctor")
+_ANSWERS = (
+    *("verify", "burn", "echo", "doctor", "retrieve", "move", "send", "mpps", "jobs", "status"),
+)
 #: The end of a finding's id that stands for a question nobody asked.
 NOT_TESTED = ".not-tested"
 
@@ -51,6 +54,26 @@ class LeftOutReport:
 
 
 @dataclass(frozen=True, slots=True)
+class ViewerReport:
+    """The viewer on a disc: `full`, or `preview` where some series are pictures of 8 bits."""
+
+    mode: str
+    size_bytes: int
+    preview_series: tuple[str, ...] = ()  # Series Instance UIDs
+    tiles: int = 0  # frames and objects that cannot be shown
+
+
+@dataclass(frozen=True, slots=True)
+class ConversionReport:
+    """Instances converted without loss; with a `problem`: kept as they came, and why."""
+
+    source: str  # transfer syntax
+    target: str
+    instances: int
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class DiscReport:
     """A disc image that exists, verified."""
 
@@ -63,6 +86,9 @@ class DiscReport:
     of: int = 1
     complete: bool = True
     profile: str = ""  # the application profile that it meets, "" when none
+    profile_problems: tuple[str, ...] = ()  # why not the one that was asked for
+    conversions: tuple[ConversionReport, ...] = ()
+    viewer: ViewerReport | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +104,10 @@ class ForwardReport:
     """What became of forwarding to one node."""
 
     node: str
-    sent: int
+    sent: int  # what the node has, `earlier` included
     warnings: int = 0
     failed: tuple[FailedInstance, ...] = ()
+    earlier: int = 0  # taken from an earlier run, and not sent again
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +136,19 @@ class Report:
     started: str = ""
     ended: str = ""
     seconds: Mapping[str, float] = field(default_factory=dict)
+    #: What a command of the toolbox found or did; patients' data, shown and never kept.
+    answer: Mapping[str, Any] = field(default_factory=dict)
+    jobs: tuple[Mapping[str, Any], ...] = ()  # of a batch: what became of each line
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object of `report_schema.json`."""
         row = BY_CODE[self.code]
         head = {"schema": SCHEMA, "code": self.code, "name": row.name, "retry": row.retry}
         body: dict[str, Any] = _plain(dataclasses.asdict(self))
+        if not self.answer:
+            del body["answer"]
+        if self.command != "batch":
+            del body["jobs"]
         body["seconds"] = {stage: round(value, 3) for stage, value in self.seconds.items()}
         return {**head, **{key: value for key, value in body.items() if key not in head}}
 
@@ -127,26 +161,32 @@ def failure_report(error: MkisoError, **known: Any) -> Report:
 def result_lines(report: Report) -> list[str]:
     """Return the result for stdout: of each disc its path first, on a line of its own."""
     lines = [_finding_line(finding, report.command) for finding in report.findings]
-    if report.command in _ANSWERS and not report.code:
+    if report.command in _ANSWERS and report.message and not report.code:
         lines.append(report.message)
     for disc in report.discs:
         place = f", disc {disc.number} of {disc.of}" if disc.of > 1 else ""
         gap = "" if disc.complete else ", INCOMPLETE"
         lines += [
             disc.path,
-            f"  {disc.instances} instances, {in_megabytes(disc.size_bytes)}{place}{gap}",
+            f"  {counted(disc.instances, 'instance')}, {size_text(disc.size_bytes)}{place}{gap}",
             f"  sha256 {disc.sha256}",
         ]
     lines += [
-        f"{forward.node}: {forward.sent} sent, {forward.warnings} with a warning, "
-        f"{len(forward.failed)} failed"
+        f"{forward.node}: {forward.sent} sent{_earlier(forward)}, "
+        f"{forward.warnings} with a warning, {len(forward.failed)} failed"
         for forward in report.forwarded
     ]
     return lines
 
 
+def _earlier(forward: ForwardReport) -> str:
+    return f" ({forward.earlier} of them by an earlier run)" if forward.earlier else ""
+
+
 def message_lines(report: Report, most_details: int = 20) -> list[str]:
     """Return what a person is told on stderr: warnings, the sentence, the details."""
+    if report.command == "batch" and report.jobs:
+        return list(report.details)  # a line a failure; cron mails what is said, so nothing else
     lines = [f"warning: {warning}" for warning in report.warnings]
     if report.code:
         lines.append(f"mkiso: {report.message} [{report.code} {BY_CODE[report.code].name}]")
@@ -167,11 +207,6 @@ def legacy_lines(report: Report) -> list[str]:
         f"Received {len(report.studies)} matching entries in {find:.3f} s",
         f"Retrieved {counts} in {retrieve:.3f}s",
     ]
-
-
-def in_megabytes(size_bytes: int) -> str:
-    """Return a size as people say it: `123.4 MB`, a megabyte being 1,000,000 bytes."""
-    return f"{size_bytes / 1e6:,.1f} MB"
 
 
 def _finding_line(finding: Finding, command: str) -> str:

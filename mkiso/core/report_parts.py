@@ -6,9 +6,17 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from mkiso.core.conversion_plan import Conversion
 from mkiso.core.disc_content import Disc
-from mkiso.core.model import FindResult, RetrieveResult, Study
-from mkiso.core.report import DiscReport, LeftOutReport, MissingInstance, StudyReport
+from mkiso.core.model import FindResult, RetrieveResult, Study, ViewerContent
+from mkiso.core.report import (
+    ConversionReport,
+    DiscReport,
+    LeftOutReport,
+    MissingInstance,
+    StudyReport,
+    ViewerReport,
+)
 from mkiso.core.selection import count_of
 
 
@@ -25,9 +33,24 @@ def disc_reports(discs: Iterable[Disc]) -> tuple[DiscReport, ...]:
             of=disc.of,
             complete=disc.complete,
             profile=disc.profile,
+            profile_problems=disc.profile_problems,
+            conversions=_conversions(disc.conversions),
+            viewer=_viewer(disc.viewer) if disc.viewer else None,
         )
         for disc in discs
     )
+
+
+def _conversions(conversions: Iterable[Conversion]) -> tuple[ConversionReport, ...]:
+    counts = Counter((each.source, each.target, each.problem) for each in conversions)
+    return tuple(
+        ConversionReport(source, target, count, problem)
+        for (source, target, problem), count in sorted(counts.items())
+    )
+
+
+def _viewer(viewer: ViewerContent) -> ViewerReport:
+    return ViewerReport(viewer.mode, viewer.size_bytes, viewer.preview_series, viewer.tiles)
 
 
 def study_reports(found: FindResult | None, retrieved: RetrieveResult | None) -> dict[str, Any]:

@@ -9,7 +9,7 @@ PS3.4 C.4.2.1.4.1: unique keys only, a list of UIDs only at the level itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from mkiso.core.model import ExpectedInstance, FindResult, Series
@@ -64,6 +64,21 @@ def series_requests(
         for series in study.series
         if series.series_instance_uid in wanted
     )
+
+
+def rest_requests(
+    found: FindResult,
+    missing: Sequence[ExpectedInstance],
+    short: Iterable[Series],
+    begun: Collection[str],
+) -> tuple[Request, ...]:
+    """Return requests for what is missing and for nothing that is here.
+
+    Series of which nothing is here as a whole, the others (`begun`) by name.
+    """
+    whole = [i for i in missing if i.series_instance_uid not in begun]
+    rest = [i for i in missing if i.series_instance_uid in begun]
+    return (*series_requests(found, whole, short), *image_requests(rest))
 
 
 def image_requests(missing: Sequence[ExpectedInstance]) -> tuple[Request, ...]:

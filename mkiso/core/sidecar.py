@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from mkiso import __version__
 from mkiso.core.job import Job
+from mkiso.core.media_profiles import AS_RECEIVED
 from mkiso.core.model import FileSet
 
 #: Changes when a field changes its meaning or goes away.
@@ -19,7 +20,12 @@ MAX_SIDECAR_BYTES = 256 * 1024 * 1024
 
 def content_options(job: Job) -> dict[str, Any]:
     """Give the options of a job that decide what is on the disc."""
-    return {"modalities": sorted(set(job.modalities))}
+    options: dict[str, Any] = {"modalities": sorted(set(job.modalities))}
+    if job.profile != AS_RECEIVED:
+        options |= {"profile": job.profile, "compress": job.compress}
+    if job.icons:
+        options["icons"] = True
+    return options
 
 
 def sidecar(
@@ -53,6 +59,10 @@ def sidecar(
         "accession_numbers": list(accession_numbers),
         "studies": list(dict.fromkeys(i.instance.study_instance_uid for i in file_set.instances)),
         "options": dict(options),
+        "profile": file_set.profile,
+        "profile_problems": list(file_set.profile_problems),
+        "conversions": [each._asdict() for each in file_set.conversions],
+        "viewer": _viewer(file_set),
         "overruled": list(file_set.overruled),
         "missing": [
             {
@@ -61,6 +71,14 @@ def sidecar(
                 "study_instance_uid": each.study_instance_uid,
             }
             for each in file_set.missing
+        ],
+        "missing_by_count": [
+            {
+                "series_instance_uid": each.series_instance_uid,
+                "study_instance_uid": each.study_instance_uid,
+                "missing": each.missing,
+            }
+            for each in file_set.short_series
         ],
         "instances": instances,
     }
@@ -102,6 +120,25 @@ def same_disc(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return _identity(one) == _identity(other)
 
 
+def missing_count(content: Mapping[str, Any]) -> int:
+    """Give how many instances a sidecar says are missing, by name or by count."""
+    by_count = sum(int(each.get("missing", 0)) for each in content.get("missing_by_count") or ())
+    return len(content.get("missing") or ()) + by_count
+
+
+def may_be_same_disc(
+    there: Mapping[str, Any], sop_instance_uids: Collection[str], options: Mapping[str, Any]
+) -> bool:
+    """Say whether the first disc of these instances, complete, may be the one that is there.
+
+    Of several discs the first holds some of them only; hashes are not known before the transfer.
+    """
+    if there.get("options") != dict(options) or there.get("complete") is not True:
+        return False
+    on_disc, asked = {uid for uid, _ in instances_of(there)}, set(sop_instance_uids)
+    return on_disc == asked if there.get("of") == 1 else on_disc < asked
+
+
 def instances_of(content: Mapping[str, Any]) -> set[tuple[str, str]]:
     """Give (SOP Instance UID, SHA-256 of the file) of all instances in a sidecar."""
     return {(str(i.get("sop_instance_uid")), str(i.get("sha256"))) for i in content["instances"]}
@@ -111,10 +148,23 @@ def _identity(content: Mapping[str, Any]) -> tuple[Any, ...]:
     return (
         instances_of(content),
         content.get("options"),
+        content.get("viewer"),
         content.get("complete"),
         content.get("number"),
         content.get("of"),
     )
+
+
+def _viewer(file_set: FileSet) -> dict[str, Any] | None:
+    """Give what the viewer on the disc shows, None without one: another one is another disc."""
+    viewer = file_set.viewer
+    if viewer is None:
+        return None
+    return {
+        "format": viewer.format,
+        "mode": viewer.mode,
+        "preview_series": sorted(viewer.preview_series),
+    }
 
 
 def _lines(values: Sequence[Any]) -> str:

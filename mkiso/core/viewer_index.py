@@ -129,6 +129,7 @@ def manifest_script(
 ) -> bytes:
     """Return MANIFEST.JS of a disc."""
     folder_of = {(e.study_instance_uid, e.line.series_instance_uid): e.folder for e in series}
+    patients = {patient.patient_id: place for place, patient in enumerate(page.patients)}
     return script(
         "manifest",
         {
@@ -149,6 +150,11 @@ def manifest_script(
                     "accession_number": study.accession_number,
                     "study_id": study.study_id,
                     "modalities": study.modalities,
+                    **(
+                        {"patient": patients[study.patient_id]}
+                        if study.patient_id in patients
+                        else {}
+                    ),
                     "series": [
                         folder_of[study.study_instance_uid, line.series_instance_uid]
                         for line in study.series

@@ -57,11 +57,25 @@ def _check_reference(
             findings.error(
                 f"dicomdir.record-{what}", f"DICOMDIR says another {what} of {path} than the file."
             )
+    if _mistyped(record.record_type, instance.record_type):
+        findings.error(
+            "dicomdir.record-type",
+            f"The record of {path} is {record.record_type}; its SOP class is of type "
+            f"{instance.record_type}.",
+        )
     number = _integer(record.values().get(keys.INSTANCE_NUMBER, b""))
     if None not in (instance.instance_number, number) and number != instance.instance_number:
         findings.error(
             "dicomdir.instance-number", f"DICOMDIR says another number of {path} than the file."
         )
+
+
+def _mistyped(in_directory: str, by_class: str) -> bool:
+    """Say whether a record has the type of another kind of object (PS3.3 F.4).
+
+    PRIVATE is allowed for all; what we know no type for is left to who wrote it.
+    """
+    return in_directory not in {by_class, "PRIVATE"} and by_class != "PRIVATE"
 
 
 def check_levels(

@@ -10,18 +10,22 @@ import hashlib
 import struct
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
+from types import MappingProxyType
 from typing import NamedTuple
 
 from mkiso.core import record_keys as keys
 from mkiso.core.directory_records import encode_record, with_instance_number
 from mkiso.core.file_meta import encode_file_meta
 from mkiso.core.header import InstanceHeader, Level
+from mkiso.core.icon_rules import Icon, icon_element
 from mkiso.core.model import FileSetInstance
 from mkiso.core.record_keys import NUMBERED_TYPES, PATIENT_KEYS, SERIES_KEYS, STUDY_KEYS, Key
 from mkiso.core.record_types import ROOT_TYPES
 from mkiso.core.sequences import encode_item
+from mkiso.core.text import is_ascii
+from mkiso.core.value_rules import TEXT_VRS
 from mkiso.errors import LimitError
 
 MEDIA_STORAGE_DIRECTORY = "1.2.840.10008.1.3.10"
@@ -57,6 +61,8 @@ _PATIENT = _UpperLevel(0, "PATIENT", PATIENT_KEYS, attrgetter("patient"))
 _STUDY = _UpperLevel(1, "STUDY", STUDY_KEYS, attrgetter("study"))
 _SERIES = _UpperLevel(2, "SERIES", SERIES_KEYS, attrgetter("series"))
 
+NO_ICONS: Mapping[str, Icon] = MappingProxyType({})
+
 _Filled = Counter[tuple[str, str]]  # record type, keyword
 
 
@@ -66,19 +72,21 @@ def build_dicomdir(
     *,
     file_set_uid: str = "",
     warn: Callable[[str], None] | None = None,
+    icons: Mapping[str, Icon] = NO_ICONS,
 ) -> bytes:
     """Return the DICOMDIR of instances that `place` gave their File IDs.
 
     `file_set_uid` is the Media Storage SOP Instance UID; by default it is made from the content,
     so that the same instances give the same bytes. `warn` gets one sentence for each attribute
-    that had to be made up in the directory, without values.
+    that had to be made up in the directory, without values. `icons` are by SOP Instance UID, for
+    the records of images (PS3.3 F.7).
 
     Raises LimitError when the directory would pass 4 GiB.
     """
     filled: _Filled = Counter()
     patientless = [i for i in placed if i.instance.header.record_type in ROOT_TYPES]
     others = [i for i in placed if i.instance.header.record_type not in ROOT_TYPES]
-    records = _patient_records(others, filled)
+    records = _patient_records(others, filled, icons)
     records += _leaves(0, patientless, filled)
     encoded = _encode(file_set_uid or _uid_of(file_set_id, placed), file_set_id, records)
     if warn is not None:
@@ -90,7 +98,9 @@ def build_dicomdir(
     return encoded
 
 
-def _patient_records(placed: Sequence[FileSetInstance], filled: _Filled) -> list[_Record]:
+def _patient_records(
+    placed: Sequence[FileSetInstance], filled: _Filled, icons: Mapping[str, Icon]
+) -> list[_Record]:
     """Return the records of all patients in the order of the tree."""
     records = []
     patient_ids = {dict(i.instance.header.patient).get(keys.PATIENT_ID, b"") for i in placed}
@@ -100,7 +110,7 @@ def _patient_records(placed: Sequence[FileSetInstance], filled: _Filled) -> list
             records.append(_upper(_STUDY, study, filled, patient_ids))
             for series in _grouped(study, 4):
                 records.append(_upper(_SERIES, series, filled, patient_ids))
-                records += _leaves(3, series, filled)
+                records += _leaves(3, series, filled, icons)
     return records
 
 
@@ -117,7 +127,7 @@ def _upper(
 ) -> _Record:
     """Return the record of the patient, study or series that the instances belong to."""
     header = _fullest(level, placed)
-    values = dict(level.of(header))
+    values = _completed(level, header, placed)
     if level is _PATIENT and not values.get(keys.PATIENT_ID):
         values[keys.PATIENT_ID] = _unused_id(patient_ids)
         filled["PATIENT", "PatientID"] += 1
@@ -143,6 +153,32 @@ def _fullest(level: _UpperLevel, placed: Sequence[FileSetInstance]) -> InstanceH
     return found
 
 
+def _completed(
+    level: _UpperLevel, header: InstanceHeader, placed: Sequence[FileSetInstance]
+) -> dict[int, bytes]:
+    """Return the values of one header, and of the others what it leaves empty.
+
+    PS3.11 table H.3-2 wants a patient's sex or birth date when any of the objects has it. Text is
+    taken over only where it means the same in the header's character set.
+    """
+    values = dict(level.of(header))
+    vrs = {key.tag: key.vr for key in level.keys}
+    seen: set[int] = set()
+    for item in placed:
+        other = item.instance.header
+        stated = level.of(other)
+        if id(stated) in seen:
+            continue
+        seen.add(id(stated))
+        for tag, value in stated:
+            if not value or values.get(tag) or tag not in vrs:
+                continue
+            same_text = other.character_set == header.character_set or is_ascii(value)
+            if same_text or vrs[tag] not in TEXT_VRS:
+                values[tag] = value
+    return values
+
+
 def _unused_id(patient_ids: set[bytes]) -> bytes:
     """Return a PatientID that no patient on the disc has (PS3.11 D.3: unique in the directory)."""
     number = 1
@@ -152,7 +188,12 @@ def _unused_id(patient_ids: set[bytes]) -> bytes:
     return made_up
 
 
-def _leaves(depth: int, series: Sequence[FileSetInstance], filled: _Filled) -> list[_Record]:
+def _leaves(
+    depth: int,
+    series: Sequence[FileSetInstance],
+    filled: _Filled,
+    icons: Mapping[str, Icon] = NO_ICONS,
+) -> list[_Record]:
     """Return the records of the instances of one series."""
     numbers = [i.instance.header.instance_number for i in series]
     next_number = max((number for number in numbers if number is not None), default=0)
@@ -165,6 +206,9 @@ def _leaves(depth: int, series: Sequence[FileSetInstance], filled: _Filled) -> l
             next_number = min(next_number + 1, 2**31 - 1)
             body = with_instance_number(body, next_number)
             filled[header.record_type, "InstanceNumber"] += 1
+        icon = icons.get(item.instance.sop_instance_uid)
+        if icon and header.record_type == "IMAGE":  # its tag is above all keys of an image
+            body += icon_element(icon)
         records.append(_Record(depth, _reference(item) + body))
     return records
 

@@ -39,7 +39,7 @@ class DirectoryRecord:
     def values(self) -> dict[int, bytes]:
         """Return all values by tag, raw and without padding; of sequences the bytes of items."""
         found = elements(self.data, self.start, self.stop)
-        return {element.tag: _value(self.data, element) for element in found}
+        return {element.tag: value_of(self.data, element) for element in found}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ def _records(
     data: bytes, sequence: DirectoryElement, findings: Findings
 ) -> Iterator[DirectoryRecord]:
     for offset, start, stop in items(data, sequence):
-        values = {element.tag: _value(data, element) for element in elements(data, start, stop)}
+        values = {element.tag: value_of(data, element) for element in elements(data, start, stop)}
         if values.get(_IN_USE) != b"\xff\xff":
             findings.error("dicomdir.in-use-flag", f"The record at byte {offset} is not FFFFH.")
         file_id = _ascii(values.get(_FILE_ID, b""))
@@ -151,7 +151,8 @@ def _offset(raw: bytes | None) -> int | None:
     return int.from_bytes(raw, "little") if raw is not None and len(raw) == 4 else None
 
 
-def _value(data: bytes, element: DirectoryElement) -> bytes:
+def value_of(data: bytes, element: DirectoryElement) -> bytes:
+    """Return the raw value of an element without padding; of a sequence the bytes of its items."""
     if element.vr == b"SQ":
         return data[element.start : element.stop]
     raw = data[element.start : element.start + element.length]

@@ -7,9 +7,13 @@ from collections.abc import Sequence
 
 from mkiso.core import record_keys as keys
 from mkiso.core.findings import Finding, Findings
+from mkiso.core.icon_rules import ICON_IMAGE_SEQUENCE, check_icon
 from mkiso.core.record_keys import INSTANCE_KEYS, PATIENT_KEYS, SERIES_KEYS, STUDY_KEYS, Key
 from mkiso.core.record_types import ROOT_TYPES
-from mkiso.disc.dicomdir_reader import Directory, DirectoryRecord
+from mkiso.core.text import decode_terms, defined_terms
+from mkiso.core.value_rules import legal
+from mkiso.disc.dicomdir_elements import DirectoryFault, elements, items
+from mkiso.disc.dicomdir_reader import Directory, DirectoryRecord, value_of
 
 _IDENTIFIED_BY = {
     "PATIENT": keys.PATIENT_ID,
@@ -24,6 +28,8 @@ _FILE_ID_COMPONENT = re.compile(r"[A-Z0-9_]{1,8}").fullmatch
 _FILE_SET_ID = re.compile(r"[A-Z0-9_ ]{0,16}").fullmatch
 _CODED_TEXT = re.compile(rb"[\x1b\x80-\xff]").search
 _TEXT_VRS = frozenset({b"PN", b"LO", b"SH", b"LT", b"ST", b"UT"})
+#: Text has rules of its own, and an illegal UID is still the one that the instances have.
+_UNJUDGED_VRS = _TEXT_VRS | {b"UI"}
 
 
 def check_directory(directory: Directory) -> tuple[Finding, ...]:
@@ -77,20 +83,73 @@ def _check_place(record: DirectoryRecord, findings: Findings) -> None:
 
 
 def _check_keys(record: DirectoryRecord, values: dict[int, bytes], findings: Findings) -> None:
-    """Check that type 1 keys have a value, type 2 keys are there, and text has a character set."""
+    """Check that type 1 keys have a value, type 2 keys are there, and values can be read."""
     table: tuple[Key, ...] = _UPPER_KEYS.get(record.record_type) or INSTANCE_KEYS.get(
         record.record_type, ()
     )
-    coded = False
+    coded: dict[Key, bytes] = {}
     for key in table:
         value = values.get(key.tag)
         if key.type in {"1", "2"} and value is None:
             findings.error("dicomdir.key-missing", f"{key.keyword} is not in {_where(record)}.")
         elif key.type == "1" and not value:
             findings.error("dicomdir.key-empty", f"{key.keyword} is empty in {_where(record)}.")
-        coded |= bool(value and key.vr in _TEXT_VRS and _CODED_TEXT(value))
-    if coded and not values.get(keys.SPECIFIC_CHARACTER_SET):
+        elif value and key.vr not in _UNJUDGED_VRS and not legal(key.vr, value):
+            findings.warning(
+                "dicomdir.value", f"{key.keyword} has no legal value in {_where(record)}."
+            )
+        if value and key.vr in _TEXT_VRS and _CODED_TEXT(value):
+            coded[key] = value
+    _check_text(record, values.get(keys.SPECIFIC_CHARACTER_SET, b""), coded, findings)
+    if ICON_IMAGE_SEQUENCE in values:
+        _check_icon(record, findings)
+
+
+def _check_text(
+    record: DirectoryRecord, character_set: bytes, coded: dict[Key, bytes], findings: Findings
+) -> None:
+    """Check that the record says a character set that its text can be read in (PS3.3 F.3.2.2)."""
+    terms = defined_terms(character_set.decode("ascii", "replace"))
+    if terms is None:
+        findings.error(
+            "dicomdir.character-set-unknown", f"The character set of {_where(record)} is not known."
+        )
+    elif coded and not character_set:
         findings.error("dicomdir.character-set", f"No character set is said in {_where(record)}.")
+    else:
+        for key, value in coded.items():
+            if not _readable(value, terms, key.vr):
+                findings.error(
+                    "dicomdir.text",
+                    f"{key.keyword} of {_where(record)} is not in the character set it says.",
+                )
+
+
+def _readable(value: bytes, terms: tuple[str, ...], vr: bytes) -> bool:
+    try:
+        decode_terms(value, terms, vr, strict=True)
+    except (UnicodeDecodeError, KeyError):
+        return False
+    return True
+
+
+def _check_icon(record: DirectoryRecord, findings: Findings) -> None:
+    """Check the icon of a record (PS3.3 F.7)."""
+    try:
+        sequence = next(
+            element
+            for element in elements(record.data, record.start, record.stop)
+            if element.tag == ICON_IMAGE_SEQUENCE
+        )
+        icons = [
+            {e.tag: value_of(record.data, e) for e in elements(record.data, start, stop)}
+            for _, start, stop in items(record.data, sequence)
+        ]
+    except DirectoryFault:
+        icons = []
+    problem = check_icon(icons[0]) if len(icons) == 1 else "it is not one image"
+    if problem:
+        findings.error("dicomdir.icon", f"The icon of {_where(record)} is wrong: {problem}.")
 
 
 def _check_reference(record: DirectoryRecord, findings: Findings) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mkiso.core.disc_check import DIRECTORY, looks_executable
+from mkiso.core.disc_check import looks_executable
+from mkiso.core.disc_layout import DIRECTORY
 from mkiso.core.findings import Findings
 from mkiso.core.header import HeaderError, Level, LevelCache, ParsedHeader, read_header
 from mkiso.core.identity import PatientIdentity, difference, patient_identity
 from mkiso.core.record_types import ROOT_TYPES
+from mkiso.core.text import defined_terms
 from mkiso.disc.disc_reading import ReadAt
 from mkiso.disc.file_meta import MAX_META_BYTES, FileMeta, is_dicom, parse_file_meta
 
@@ -34,6 +36,7 @@ class ExaminedInstance:
     patient: Level
     study: Level
     series: Level
+    record: bytes  # the record that we should make of it, see InstanceHeader
 
 
 class Examination:
@@ -68,6 +71,7 @@ class Examination:
             self._findings.error("file.meta", f"The file meta of {path} cannot be read.")
             return
         _check_preamble(path, meta.preamble, self._findings)
+        _check_meta(path, meta, self._findings)
         start = meta.size_bytes
         try:
             parsed = read_header(
@@ -85,6 +89,10 @@ class Examination:
         _check_uids(path, meta, parsed, self._findings)
         self.instances[path] = _examined(meta, parsed)
         header = parsed.header
+        if header.character_set and defined_terms(header.character_set) is None:
+            self._findings.note(
+                "file.character-set", f"The Specific Character Set of {path} is not known."
+            )
         key = (id(header.patient), header.character_set)
         if header.record_type not in ROOT_TYPES and key not in self._patients:
             self._patients[key] = patient_identity(header)
@@ -114,6 +122,7 @@ def _examined(meta: FileMeta, parsed: ParsedHeader) -> ExaminedInstance:
         patient=header.patient,
         study=header.study,
         series=header.series,
+        record=header.record,
     )
 
 
@@ -123,6 +132,16 @@ def _check_uids(path: str, meta: FileMeta, parsed: ParsedHeader, findings: Findi
         findings.error("file.sop-class", f"{path} has two SOP classes, in meta and data set.")
     if meta.sop_instance_uid != parsed.sop_instance_uid:
         findings.error("file.sop-instance", f"{path} has two SOP Instance UIDs.")
+
+
+def _check_meta(path: str, meta: FileMeta, findings: Findings) -> None:
+    """Check what the file meta says of itself (PS3.10 7.1)."""
+    if not meta.transfer_syntax_uid:
+        findings.error("file.transfer-syntax", f"{path} does not say its transfer syntax.")
+    if not meta.group_length_right:
+        findings.error("file.meta-group-length", f"The group length of {path} is wrong.")
+    if not meta.implementation_class_uid:
+        findings.warning("file.implementation", f"{path} does not say which software wrote it.")
 
 
 def _check_preamble(path: str, preamble: bytes, findings: Findings) -> None:

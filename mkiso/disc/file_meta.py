@@ -16,6 +16,8 @@ _LONG = frozenset((b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"UC", b"UN"
 _MEDIA_STORAGE_SOP_CLASS_UID = 0x0002
 _MEDIA_STORAGE_SOP_INSTANCE_UID = 0x0003
 _TRANSFER_SYNTAX_UID = 0x0010
+_IMPLEMENTATION_CLASS_UID = 0x0012
+_GROUP_LENGTH = 0x0000
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,8 @@ class FileMeta:
     transfer_syntax_uid: str
     size_bytes: int
     preamble: bytes
+    implementation_class_uid: str = ""
+    group_length_right: bool = True
 
 
 def is_dicom(head: bytes) -> bool:
@@ -43,6 +47,7 @@ def parse_file_meta(head: bytes) -> FileMeta | None:
         return None
     offset = PREAMBLE_BYTES + 4
     values: dict[int, str] = {}
+    stated = None  # where the group ends, by its length
     while head[offset : offset + 2] == b"\x02\x00":
         if offset + 12 > len(head):
             return None
@@ -59,6 +64,8 @@ def parse_file_meta(head: bytes) -> FileMeta | None:
             values[element] = (
                 head[offset : offset + length].rstrip(b"\0 ").decode("ascii", "replace")
             )
+        elif element == _GROUP_LENGTH and length == 4:
+            stated = offset + 4 + int.from_bytes(head[offset : offset + 4], "little")
         offset += length
     return FileMeta(
         sop_class_uid=values.get(_MEDIA_STORAGE_SOP_CLASS_UID, ""),
@@ -66,4 +73,6 @@ def parse_file_meta(head: bytes) -> FileMeta | None:
         transfer_syntax_uid=values.get(_TRANSFER_SYNTAX_UID, ""),
         size_bytes=offset,
         preamble=head[:PREAMBLE_BYTES],
+        implementation_class_uid=values.get(_IMPLEMENTATION_CLASS_UID, ""),
+        group_length_right=stated == offset,
     )

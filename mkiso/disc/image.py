@@ -57,6 +57,11 @@ def write_image(
     )
 
 
+def planned_size(file_set: FileSet) -> int:
+    """Return how many bytes the image will have."""
+    return build_structures(file_set, 0).size_bytes
+
+
 def _fill(
     descriptor: int, file_set: FileSet, structures: Structures, progress: ReportBytes
 ) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -14,8 +15,11 @@ from mkiso.core.findings import Findings
 from mkiso.disc.disc_reading import ReportBytes
 from mkiso.disc.iso_tree import Extents
 
-#: Bytes read at once; two blocks are in memory.
-BLOCK = 4 * 1024 * 1024
+#: Bytes read at once, and blocks in memory: what is hashed twice stays in the processor's cache.
+BLOCK = 2 * 1024 * 1024
+BLOCKS = 6
+#: Blocks that are read side by side: a disk that has several requests is faster.
+_AHEAD = 3
 
 _EMPTY = hashlib.sha256().hexdigest()
 
@@ -82,34 +86,74 @@ def hash_image(
     image_hash = hashlib.sha256()
     os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
     os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_SEQUENTIAL)
-    read: list[str] = []  # in the block before, but not looked into
     try:
-        with ThreadPoolExecutor(3, thread_name_prefix="mkiso-hash") as pool:
-            for offset, block in _blocks(descriptor, size, pool):
-                hashing = pool.submit(image_hash.update, block)
-                feeding = pool.submit(feeder.feed, offset, block)
-                for path in read:
-                    finished(path)
-                read = feeding.result()
-                hashing.result()
-                progress(offset + len(block), size)
+        for offset, block, read in _fed_blocks(descriptor, size, image_hash.update, feeder.feed):
+            for path in read:
+                finished(path)
+            progress(offset + len(block), size)
     except OSError as error:
         findings.error("image.unreadable", f"The image cannot be read: {error.strerror}.")
         return ImageHashes("", {})
-    for path in read:
-        finished(path)
     return ImageHashes(image_hash.hexdigest(), _results(targets, structure, findings))
 
 
-def _blocks(descriptor: int, size: int, pool: ThreadPoolExecutor) -> Iterator[tuple[int, bytes]]:
-    """Give (offset, bytes) of the image, one block being read ahead."""
-    offset = 0
-    ahead = pool.submit(os.pread, descriptor, min(BLOCK, size), 0)
-    while block := ahead.result():
-        following = offset + len(block)
-        ahead = pool.submit(os.pread, descriptor, min(BLOCK, size - following), following)
-        yield offset, block
-        offset = following
+def _fed_blocks(
+    descriptor: int,
+    size: int,
+    update: Callable[[memoryview], object],
+    feed: Callable[[int, memoryview], list[str]],
+) -> Iterator[tuple[int, memoryview, list[str]]]:
+    """Give offset, bytes, and what `feed` said of each block; a file may end before its `size`.
+
+    Both get all blocks in order, each in a thread of its own, and never wait for each other.
+    """
+    free = deque(memoryview(bytearray(BLOCK)) for _ in range(BLOCKS))
+    reads: deque[tuple[int, memoryview, Future[int]]] = deque()
+    works: deque[tuple[int, memoryview, Future[object], Future[list[str]]]] = deque()
+    start = 0
+    with (
+        ThreadPoolExecutor(_AHEAD, thread_name_prefix="mkiso-read") as reading,
+        ThreadPoolExecutor(1, thread_name_prefix="mkiso-hash") as hashing,
+        ThreadPoolExecutor(1, thread_name_prefix="mkiso-files") as feeding,
+    ):
+        while start < size or reads or works:
+            while start < size and len(reads) < _AHEAD and free:
+                buffer = free.popleft()[: size - start]
+                future = reading.submit(_read_whole, descriptor, buffer, start)
+                reads.append((start, buffer, future))
+                start += BLOCK
+            if reads:
+                offset, buffer, future = reads.popleft()
+                count = future.result()
+                if count < len(buffer):
+                    size = start = offset + count
+                    reads.clear()
+                block = buffer[:count]
+                works.append(
+                    (
+                        offset,
+                        buffer,
+                        hashing.submit(update, block),
+                        feeding.submit(feed, offset, block),
+                    )
+                )
+            if works and (not reads or len(works) >= BLOCKS - _AHEAD):
+                offset, buffer, hashed, fed = works.popleft()
+                paths = fed.result()
+                hashed.result()
+                yield offset, buffer, paths
+                free.append(buffer)
+
+
+def _read_whole(descriptor: int, buffer: memoryview, offset: int) -> int:
+    """Read until `buffer` is full or the file ends; give the number of bytes."""
+    done = 0
+    while done < len(buffer):
+        count = os.preadv(descriptor, [buffer[done:]], offset + done)
+        if not count:
+            break
+        done += count
+    return done
 
 
 def _targets(files: Mapping[str, Extents]) -> dict[Extents | str, _Target]:
@@ -165,10 +209,9 @@ class _Feeder:
         self._next = 0
         self._findings = findings
 
-    def feed(self, offset: int, block: bytes) -> list[str]:
+    def feed(self, offset: int, block: memoryview) -> list[str]:
         """Take one block, which come in order; give the paths of the files that are whole now."""
         end = offset + len(block)
-        view = memoryview(block)
         finished: list[str] = []
         while self._next < len(self._pieces):
             piece = self._pieces[self._next]
@@ -176,9 +219,9 @@ class _Feeder:
                 break
             start, stop = max(piece.start, offset) - offset, min(piece.stop, end) - offset
             if piece.target is not None:
-                if piece.target.take(view[start:stop]):
+                if piece.target.take(block[start:stop]):
                     finished += piece.target.paths
-            elif block.count(0, start, stop) != stop - start:
+            elif bytes(block[start:stop]).strip(b"\0"):
                 self._findings.error(
                     "image.gap-not-empty",
                     f"Bytes at {offset + start} that belong to no file are set.",

@@ -75,6 +75,7 @@ def _plan(iso: PyCdlib, file_set: FileSet) -> None:
         interchange_level=3 if large else 1,
         sys_ident="LINUX",
         vol_ident=file_set.volume_id,
+        vol_set_ident=file_set.volume_set_id,
         pub_ident_str="MKISO",
         preparer_ident_str="MKISO",
         app_ident_str="MKISO",

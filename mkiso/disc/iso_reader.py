@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 
 from mkiso.core.findings import Finding, Findings
+from mkiso.core.media_names import D_CHARACTERS
 from mkiso.disc.iso_records import SECTOR, parse_volume_descriptor
 from mkiso.disc.iso_tree import EMPTY, Tree, TreeWalk
 
@@ -40,6 +41,8 @@ def read_iso(descriptor: int) -> IsoImage:
         if kind == 1 and primary is None:
             primary = _walk(descriptor, data, "primary", findings)
             volume_id = data[40:72].decode("latin-1").rstrip(" \0")
+            if not set(volume_id) <= D_CHARACTERS:  # ECMA-119 8.4.7
+                findings.error("iso.volume-id-characters", "The volume identifier is not allowed.")
         elif kind == 2 and data[88:91] in JOLIET:
             joliet = _walk(descriptor, data, "Joliet", findings)
     if primary is None:
@@ -99,5 +102,7 @@ def _compare(primary: Tree, other: Tree | None, label: str, findings: Findings) 
         )
         return
     upper = {path.upper(): extents for path, extents in other.files.items()}
-    tell = findings.note if upper == dict(primary.files) else findings.warning
-    tell("iso.names-differ", f"The {label} names differ from the ISO 9660 names.")
+    if upper == dict(primary.files):  # IHE RAD TF-3 4.47.4.1.2: upper case in every view
+        findings.warning("iso.lower-case", f"The {label} names are not in upper case.")
+    else:
+        findings.warning("iso.names-differ", f"The {label} names differ from the ISO 9660 names.")

@@ -6,6 +6,7 @@ nobody would notice.
 
 from __future__ import annotations
 
+import itertools
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -100,6 +101,13 @@ def parse_directory(data: bytes, where: str, error: Report) -> list[Record]:
         records.append(record)
         offset += length
     return records
+
+
+def in_order(records: list[Record]) -> bool:
+    """Say whether the names of a directory ascend: by name, then extension (ECMA-119 9.3)."""
+    found = [(record.identifier.partition(b";")[0] + b".").split(b".")[:2] for record in records]
+    names = [(name.ljust(31), extension.ljust(31)) for name, extension in found]
+    return all(one <= other for one, other in itertools.pairwise(names))
 
 
 def parse_volume_descriptor(data: bytes, where: str, error: Report) -> VolumeDescriptor | None:

@@ -12,6 +12,7 @@ from mkiso.disc.iso_records import (
     SECTOR,
     Record,
     VolumeDescriptor,
+    in_order,
     parse_directory,
     parse_path_table,
     rock_ridge_name,
@@ -92,6 +93,8 @@ class TreeWalk:
         self._bytes_read += len(data)
         self._records += len(records)
         self._check_dots(records, directory, where)
+        if not self.volume.is_joliet and not in_order(records[2:]):
+            self.findings.warning("iso.order", f"The names of {where} are not in order.")
         if not directory.path and records:
             self.rock_skip = susp_skip(records[0].system_use)
         return self._children(directory, records[2:], where)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -12,10 +13,20 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 from mkiso import __version__
 from mkiso.core.checksums import file_in_memory
 from mkiso.core.display_text import PersonName, plain_text, size_text
-from mkiso.core.index_page import IndexPage, PatientPart, SeriesLine, StudyPart, SyntaxCount
+from mkiso.core.index_page import (
+    DocumentLink,
+    IndexPage,
+    PatientPart,
+    SeriesLine,
+    StudyPart,
+    SyntaxCount,
+    ViewerPart,
+)
 from mkiso.core.job import Institution
 from mkiso.core.model import DiscFile
+from mkiso.disc.logo import logo_uri
 from mkiso.disc.templates_folder import template_folders
+from mkiso.disc.viewer_program import program_files
 from mkiso.errors import ConfigError, MkisoError
 
 INDEX = "INDEX.HTM"
@@ -30,7 +41,12 @@ def index_file(
     Raises ConfigError naming the template when it cannot be rendered.
     """
     text = _render(
-        f"disc/{INDEX}", site_templates, page=page, institution=_shown(institution), escape=True
+        f"disc/{INDEX}",
+        site_templates,
+        page=page,
+        institution=_shown(institution),
+        logo=logo_uri(institution.logo),
+        escape=True,
     )
     return file_in_memory(INDEX, text.encode("utf-8"))
 
@@ -45,31 +61,27 @@ def readme_file(institution: Institution, site_templates: Path | None = None) ->
     return file_in_memory(README, lines.encode("ascii" if lines.isascii() else "utf-8-sig"))
 
 
-def check_templates(site_templates: Path | None = None) -> tuple[str, ...]:
+def check_templates(site_templates: Path | None = None, logo: str = "") -> tuple[str, ...]:
     """Render all pages with a sample; give a sentence for each one that fails."""
-    institution = Institution("Sample Hospital", "Radiology, phone 123", "Private.")
-    trials: tuple[Callable[[], DiscFile], ...] = (
-        lambda: index_file(_sample_page(), institution, site_templates),
-        lambda: readme_file(institution, site_templates),
+    given = Institution(logo=logo)
+    sample = Institution("Sample Hospital", "Radiology, phone 123", "Private.", "Road 1", logo)
+    trials: tuple[Callable[[], object], ...] = (
+        lambda: index_file(_sample_page(), given, site_templates),
+        lambda: index_file(_sample_page(viewer=True), sample, site_templates),
+        lambda: readme_file(sample, site_templates),
+        lambda: program_files(site_templates),
     )
     problems: list[str] = []
     for trial in trials:
         try:
             trial()
-        except MkisoError as error:  # noqa: PERF203 - two rounds
+        except MkisoError as error:  # noqa: PERF203 - four rounds
             problems.append(error.message)
-    return tuple(problems)
+    return tuple(dict.fromkeys(problems))
 
 
 def _render(name: str, site_templates: Path | None, *, escape: bool, **values: Any) -> str:
-    environment = Environment(
-        loader=FileSystemLoader([os.fspath(f) for f in template_folders(site_templates)]),
-        autoescape=escape,  # noqa: S701 - off for README.TXT alone, which is no markup
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["size"] = size_text
+    environment = _environment(template_folders(site_templates), escape=escape)
     try:
         return environment.get_template(name).render(version=__version__, **values)
     except TemplateNotFound as error:
@@ -86,6 +98,19 @@ def _render(name: str, site_templates: Path | None, *, escape: bool, **values: A
         ) from error
 
 
+@functools.lru_cache(maxsize=8)  # compiling takes 0.1 s of CPU time, and each job renders thrice
+def _environment(folders: tuple[Path, ...], *, escape: bool) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader([os.fspath(folder) for folder in folders]),
+        autoescape=escape,  # noqa: S701 - off for README.TXT alone, which is no markup
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["size"] = size_text
+    return environment
+
+
 def _reason(error: Exception) -> str:
     """Give what the template engine says: names of variables, never values."""
     return plain_text(error.message or "") if isinstance(error, TemplateError) else "in its values"
@@ -93,13 +118,19 @@ def _reason(error: Exception) -> str:
 
 def _shown(institution: Institution) -> Institution:
     """Give the institution's words without control characters, line by line."""
-    contact = "\n".join(plain_text(line) for line in institution.contact.splitlines())
     return Institution(
-        plain_text(institution.name), contact.strip(), plain_text(institution.privacy_notice)
+        plain_text(institution.name),
+        _lines(institution.contact),
+        plain_text(institution.privacy_notice),
+        _lines(institution.address),
     )
 
 
-def _sample_page() -> IndexPage:
+def _lines(text: str) -> str:
+    return "\n".join(plain_text(line) for line in text.splitlines()).strip()
+
+
+def _sample_page(*, viewer: bool = False) -> IndexPage:
     series = SeriesLine("1", "CT", "Thorax", "CHEST", 2, "DICOM/PT000000/ST000000/SE000000", "1.2")
     study = StudyPart("2024-01-31", "08:30", "CT Thorax", "A1", "1", "1.2.3", ("CT",), (series,))
     return IndexPage(
@@ -112,4 +143,5 @@ def _sample_page() -> IndexPage:
         transfer_syntaxes=(SyntaxCount("Explicit VR Little Endian", "1.2.840.10008.1.2.1", 2),),
         profile_met=True,
         other_files=("INDEX.HTM", "README.TXT", "SHA256.TXT"),
+        viewer=ViewerPart((DocumentLink("Letter", "VIEWER/DOCS/D0001.PDF"),)) if viewer else None,
     )

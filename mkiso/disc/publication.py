@@ -7,6 +7,7 @@ import errno
 import fcntl
 import hashlib
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -14,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from mkiso.core.disc_content import CheckResult
+from mkiso.core.display_text import counted
 from mkiso.core.findings import Findings
-from mkiso.core.sidecar import MAX_SIDECAR_BYTES, decode_sidecar, instances_of
+from mkiso.core.sidecar import MAX_SIDECAR_BYTES, decode_sidecar, instances_of, missing_count
 from mkiso.errors import CantCreateError, DiskError, MkisoError
 
 _PIECE = 1024 * 1024
@@ -36,12 +38,22 @@ def existing_disc(image: Path) -> dict[str, Any] | None:
     The image is read and hashed: a run that was killed between the two names, or a person with an
     editor, may have left an image beside another one's sidecar.
     """
+    found = described_disc(image)
+    try:
+        return found if found and _sha256(image) == found.get("sha256") else None
+    except OSError:
+        return None
+
+
+def described_disc(image: Path) -> dict[str, Any] | None:
+    """Give the sidecar of the image that is there, None when it cannot be its own.
+
+    Only the size is compared: what is None here is None for `existing_disc`, in no time.
+    """
     try:
         with sidecar_path(image).open("rb") as file:
             found = decode_sidecar(file.read(MAX_SIDECAR_BYTES))
-        if found is None or found.get("size_bytes") != image.stat().st_size:
-            return None
-        return found if _sha256(image) == found.get("sha256") else None
+        return found if found and found.get("size_bytes") == image.stat().st_size else None
     except OSError:
         return None
 
@@ -64,7 +76,7 @@ def check_against_sidecar(image: Path, result: CheckResult) -> CheckResult:
         findings.error(
             "sidecar.incomplete",
             "By its own description the disc is incomplete: "
-            f"{len(found.get('missing') or ())} instances are known to be missing.",
+            f"{counted(missing_count(found), 'instance')} known to be missing.",
         )
     return dataclasses.replace(result, findings=result.findings + findings.result())
 
@@ -73,24 +85,56 @@ def give_name(part: Path, image: Path, sidecar: bytes, *, mode: int, replace: bo
     """Publish the verified file `part` as `image`, and `sidecar` beside it before.
 
     Both are on the disk under temporary names in the folder of `part` before either is named; the
-    image's name is the only commit point. A sidecar without image is the rest of a run that died
-    here, and is overwritten. Raises CantCreateError or DiskError.
+    image's name is the only commit point: until it is there a failure brings back the sidecar that
+    was. One without image is the rest of a run that died here, and is overwritten.
+    Raises CantCreateError or DiskError.
     """
     aside = part.with_name(f"{part.name}.json")
     try:
         _write_to_disk(aside, sidecar, mode)
-        part.chmod(mode)
-        aside.replace(sidecar_path(image))
-        _sync_folder(image.parent)
-        if replace:
-            part.replace(image)
-        else:
-            _name_if_free(part, image)
+        _set_mode(part, mode)
+        with _sidecar_named(aside, sidecar_path(image), part.with_name(f"{part.name}.old.json")):
+            _sync_folder(image.parent)
+            if replace:
+                part.replace(image)
+            else:
+                _name_if_free(part, image)
         _sync_folder(image.parent)
     except OSError as error:
         with suppress(OSError):
             aside.unlink()
         raise _failure(image, error) from error
+
+
+@contextmanager
+def _sidecar_named(aside: Path, named: Path, former: Path) -> Iterator[None]:
+    """Give the sidecar its name; when what follows fails, the one that was there has it again."""
+    kept = _keep(named, former)
+    try:
+        aside.replace(named)
+        yield
+    except OSError:
+        with suppress(OSError):
+            if kept:
+                former.replace(named)
+            elif not aside.exists():
+                named.unlink()
+        raise
+
+
+def _keep(path: Path, under: Path) -> bool:
+    """Keep the file at `path`, if there is one, under a second name; return whether there is."""
+    try:
+        under.hardlink_to(path)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if not path.exists():
+            return False
+        shutil.copyfile(path, under)
+    return True
 
 
 @contextmanager
@@ -136,14 +180,25 @@ def _name_if_free(part: Path, image: Path) -> None:
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(image)) from None
         part.rename(image)
     else:
-        part.unlink()
+        with suppress(OSError):  # it goes with the work folder
+            part.unlink()
+
+
+def _set_mode(path: Path, mode: int) -> None:
+    """Set the permissions where the file system has any (a network share often has not)."""
+    with suppress(PermissionError, NotImplementedError):
+        try:
+            path.chmod(mode)
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
 
 
 def _write_to_disk(path: Path, content: bytes, mode: int) -> None:
     with path.open("wb") as file:
         file.write(content)
         file.flush()
-        os.fchmod(file.fileno(), mode)
+        _set_mode(path, mode)
         os.fsync(file.fileno())
 
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mkiso.core.disc_content import FileOnDisc
+from mkiso.core.display_text import counted
 from mkiso.core.findings import Findings
 from mkiso.disc.disc_reading import DiscReading, LookAt, ReportBytes
 
@@ -26,7 +27,7 @@ def open_folder(
     """Hash the files below `folder` and give what is there.
 
     A mounted disc may show its names in lower case or with the version `;1`: the paths given are
-    upper case without it. Links are not followed.
+    upper case without it. Links are not followed. Raises PermissionError.
     """
     found: dict[str, Path] = {}
     altered = 0
@@ -36,7 +37,9 @@ def open_folder(
         found[path] = real
         altered += path != real.relative_to(folder).as_posix()
     if altered:
-        findings.note("disc.names-altered", f"{altered} names are not as on the disc: ;1 or case.")
+        findings.note(
+            "disc.names-altered", f"{counted(altered, 'name')} not as on the disc: ;1 or case."
+        )
 
     def read_at(path: str, offset: int, length: int) -> bytes:
         descriptor = _open(found[path])
@@ -51,6 +54,8 @@ def open_folder(
     for path, real in found.items():
         try:
             files[path] = _hashed(path, real)
+        except PermissionError:
+            raise  # who judges may not see it: no fault of the disc
         except OSError as error:
             findings.error("disc.unreadable", f"{path} cannot be read: {error.strerror}.")
         else:
@@ -68,6 +73,8 @@ def _files(folder: Path, findings: Findings) -> Iterator[tuple[str, Path]]:
         prefix, place, depth = waiting.pop()
         try:
             entries = sorted(os.scandir(place), key=lambda entry: entry.name)
+        except PermissionError:
+            raise
         except OSError as error:
             findings.error("disc.unreadable", f"A folder cannot be read: {error.strerror}.")
             continue

@@ -11,12 +11,12 @@ from collections.abc import Callable, Sequence
 
 from mkiso.core.context import Context
 from mkiso.core.dimse_status import Outcome, Service, meaning_of
+from mkiso.core.display_text import counted
 from mkiso.core.evidence import (
     MOST_UNANSWERED,
     Evidence,
     failure_of,
-    nobody_came_hint,
-    turned_away_hint,
+    nobody_hint,
 )
 from mkiso.core.holdings import Holdings
 from mkiso.core.reconcile import Reconciliation
@@ -25,6 +25,7 @@ from mkiso.core.retrieval_plan import (
     first_requests,
     halves,
     image_requests,
+    rest_requests,
     series_requests,
 )
 from mkiso.core.retry import RetryPolicy
@@ -50,6 +51,7 @@ class Asking:
         self._retrieval = retrieval
         self._context = context
         self._holdings = holdings
+        self._already = len(holdings.received)  # of an earlier run: nobody came for them
         self._gap = gap
         self._tick = tick
         self._has_begun = False
@@ -65,7 +67,7 @@ class Asking:
         self._retrieval.require_settled()  # what came while the list was read is not asked for
         if not self._has_begun:
             self._has_begun = True
-            self._ask(first_requests(self._holdings.found))
+            self._ask(self._first())
         for seconds in RetryPolicy(retries=retries).delays():
             if not (self._holdings.is_lacking and self._evidence().is_away):
                 break
@@ -76,14 +78,25 @@ class Asking:
             arrived = len(self._holdings.received)
             if not (self._holdings.is_lacking and self._goes_on()):
                 break
-            count = self._gap().missing_count or "Some"
-            self._context.say(f"{count} instances are missing; asking again.")
+            count = self._gap().missing_count
+            missing = counted(count, "instance") if count else "some"
+            self._context.say(f"Still missing: {missing}; asking again.")
             self._ask(self._whole_series(everything=False))
             self._ask_one_by_one()
             if len(self._holdings.received) == arrived:
                 break
         if self._holdings.is_lacking:
             self._raise_failure()
+
+    def _first(self) -> tuple[Request, ...]:
+        """Return the first requests; of what an earlier run left nothing is asked for again."""
+        holdings = self._holdings
+        if not holdings.received:
+            return first_requests(holdings.found)
+        gap = self._gap()
+        short = [*(series for series, _ in gap.short_series), *holdings.uncounted]
+        begun = {instance.series_instance_uid for instance in holdings.received.values()}
+        return rest_requests(holdings.found, gap.missing, short, begun)
 
     def _whole_series(self, *, everything: bool) -> tuple[Request, ...]:
         """Return requests for the series that lack something: all, or those that lack most.
@@ -164,7 +177,8 @@ class Asking:
                 f"{a.calling_ae_title or '?'} at {a.peer_address}"
                 for a in reception.foreign_attempts[:3]
             ),
-            arrived=len(self._holdings.received),
+            tls_failures=tuple(reception.tls_failures[:3]),
+            arrived=len(self._holdings.received) - self._already,
             status=self._last.status,
             error=self._last.error,
             aborted=isinstance(self._last.error, AssociationLostError),
@@ -177,8 +191,7 @@ class Asking:
         if failure is not None:
             raise failure
         if evidence.nobody_came:
-            hint = turned_away_hint if evidence.turned_away else nobody_came_hint
-            self._context.warn(hint(evidence))
+            self._context.warn(nobody_hint(evidence))
 
 
 def _is_answer(outcome: RetrieveOutcome) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
-
 from mkiso.core.contexts import (
     EXPLICIT_VR_LITTLE_ENDIAN,
     IMPLICIT_VR_LITTLE_ENDIAN,
@@ -13,7 +11,16 @@ from mkiso.core.dimse_status import Outcome, Service, describe, error_for, meani
 from mkiso.core.job import Node
 from mkiso.errors import ProtocolError
 from mkiso.network import dimse
-from mkiso.network.transport import AssociationLostError, Deadlines, ProposedContext, connect
+from mkiso.network.tls import client_context
+from mkiso.network.transport import (
+    Association,
+    AssociationLostError,
+    Deadlines,
+    Message,
+    PeerStalledError,
+    ProposedContext,
+    connect,
+)
 
 _TRANSFER_SYNTAXES = (IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN)
 
@@ -23,7 +30,6 @@ def echo(
     *,
     calling_ae_title: str,
     deadlines: Deadlines | None = None,
-    tls: ssl.SSLContext | None = None,
 ) -> None:
     """Send one C-ECHO to `node` and return when it was answered with success.
 
@@ -38,7 +44,7 @@ def echo(
         contexts=[ProposedContext(VERIFICATION, _TRANSFER_SYNTAXES)],
         deadlines=deadlines or Deadlines(connect_seconds=node.connect_timeout_seconds),
         maximum_length=node.maximum_length,
-        tls=tls,
+        tls=client_context(node.tls),
     )
     with association:
         context = association.context_for(VERIFICATION)
@@ -51,10 +57,20 @@ def echo(
             "AffectedSOPClassUID": VERIFICATION,
         }
         association.send(context.context_id, command)
-        message = association.receive()
+        message = _answer(association, node)
         if message is None:
             raise AssociationLostError(f"{node.name} released the association in a C-ECHO.")
         _require_success(message.command, message_id, node, calling_ae_title)
+
+
+def _answer(association: Association, node: Node) -> Message | None:
+    try:
+        return association.receive()
+    except PeerStalledError as error:
+        raise PeerStalledError(
+            f"{node.name} takes the association and then does not answer the C-ECHO: it hangs or "
+            "is overloaded; try again later, or look at its log."
+        ) from error
 
 
 def _require_success(
@@ -66,10 +82,13 @@ def _require_success(
         or response.get("MessageIDBeingRespondedTo") != message_id
         or status is None
     ):
-        raise ProtocolError(f"{node.name} sent something else than a C-ECHO response.")
+        raise ProtocolError(
+            f"{node.name} sent something else than a C-ECHO response; look at its log."
+        )
     if meaning_of(Service.ECHO, status).outcome is Outcome.SUCCESS:
         return
     error = error_for(Service.ECHO, status, peer=node.name, calling_ae_title=calling_ae_title)
     raise error or ProtocolError(
-        f"{node.name} answered the C-ECHO with status {describe(Service.ECHO, status)}."
+        f"{node.name} answered the C-ECHO with status {describe(Service.ECHO, status)}; its log "
+        "has the reason."
     )

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import math
-import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from mkiso.core.dimse_status import Outcome, Service, describe, error_for, meaning_of
-from mkiso.core.identifier import Attributes, encode_identifier
+from mkiso.core.identifier import encode_identifier
 from mkiso.core.job import Node
-from mkiso.core.query import QUERY_RETRIEVE_LEVEL, Identifier, decode_answer
+from mkiso.core.query import QUERY_RETRIEVE_LEVEL, STUDY_ROOT_FIND, decode_answer
 from mkiso.errors import LimitError, MkisoError, ProtocolError
 from mkiso.network import dimse
 from mkiso.network.query_retrieve import associate, deadlines_for, require_status
@@ -40,11 +39,25 @@ class QueryRefusedError(ProtocolError):
 
 
 @dataclass(frozen=True, slots=True)
+class FindModel:
+    """An information model: its SOP class, and how identifiers go out and answers are read."""
+
+    sop_class_uid: str
+    #: Of an answer's bytes and transfer syntax; its result is what the `parse` of `find` takes.
+    decode: Callable[[bytes, str], Any] = decode_answer
+    encode: Callable[[Any, str], bytes] = encode_identifier
+
+
+STUDY_ROOT_MODEL = FindModel(STUDY_ROOT_FIND)
+
+
+@dataclass(frozen=True, slots=True)
 class FindAnswer(Generic[Match]):
     """The matches of one C-FIND, in the archive's order, and how many answers did not match."""
 
     matches: tuple[Match, ...]
     dropped: int
+    is_cut: bool = False  # there are more than were wanted; the rest was not read
 
 
 class FindSession:
@@ -58,7 +71,7 @@ class FindSession:
         log: Callable[[str], None],
         require_running: Callable[[], None] = lambda: None,
         remaining_seconds: Callable[[], float] = lambda: math.inf,
-        tls: ssl.SSLContext | None = None,
+        model: FindModel = STUDY_ROOT_MODEL,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Prepare for `node`; the first `find` connects.
@@ -66,11 +79,11 @@ class FindSession:
         `require_running` raises to stop waiting; `remaining_seconds` is the rest of the job's time.
         """
         self._node = node
+        self._model = model
         self.calling_ae_title = calling_ae_title
         self._log = log
         self._require_running = require_running
         self._remaining_seconds = remaining_seconds
-        self._tls = tls
         self._monotonic = monotonic
         self._current: tuple[Association, AcceptedContext] | None = None
         self._answered = False  # this association has answered a C-FIND already
@@ -79,25 +92,28 @@ class FindSession:
 
     def find(
         self,
-        identifier: Identifier,
-        parse: Callable[[Attributes], Match | None],
+        identifier: Any,
+        parse: Callable[[Any], Match | None],
         *,
         most_answers: int,
+        may_cut: bool = False,
     ) -> FindAnswer[Match]:
         """Return what `parse` makes of each answer; answers that it maps to None are counted only.
+
+        With `may_cut` the C-FIND is cancelled after `most_answers`, and the answer says so.
 
         Raises TemporaryError (not reachable, lost, stalled, busy), ConfigError (rejected),
         ProtocolError (no Study Root; `QueryRefusedError` for a failure status), LimitError when
         there are more than `most_answers`. The association is aborted after any of these.
         """
         try:
-            return self._attempt(identifier, parse, most_answers)
+            return self._attempt(identifier, parse, most_answers, may_cut=may_cut)
         except AssociationLostError:
             if not self._answered:
                 raise
         # an archive may close an association that was idle between two queries
         self._log("C-FIND: the archive closed the association; connecting again")
-        return self._attempt(identifier, parse, most_answers)
+        return self._attempt(identifier, parse, most_answers, may_cut=may_cut)
 
     def close(self) -> None:
         """Release the association, if there is one."""
@@ -113,13 +129,15 @@ class FindSession:
 
     def _attempt(
         self,
-        identifier: Identifier,
-        parse: Callable[[Attributes], Match | None],
+        identifier: Any,
+        parse: Callable[[Any], Match | None],
         most_answers: int,
+        *,
+        may_cut: bool,
     ) -> FindAnswer[Match]:
         """Send one query on the association that stands, or on a new one; abort it on any error."""
         try:
-            return self._find(identifier, parse, most_answers)
+            return self._find(identifier, parse, most_answers, may_cut=may_cut)
         except (AssociationLostError, PeerStalledError) as error:
             at_once = self._current is not None and not self._answered
             if isinstance(error, AssociationLostError) and at_once:
@@ -134,9 +152,11 @@ class FindSession:
 
     def _find(
         self,
-        identifier: Identifier,
-        parse: Callable[[Attributes], Match | None],
+        identifier: Any,
+        parse: Callable[[Any], Match | None],
         most_answers: int,
+        *,
+        may_cut: bool,
     ) -> FindAnswer[Match]:
         association, context = self._connected()
         message_id = association.next_message_id()
@@ -146,7 +166,7 @@ class FindSession:
             "AffectedSOPClassUID": context.abstract_syntax,
             "Priority": dimse.PRIORITY_MEDIUM,
         }
-        data = encode_identifier(identifier, context.transfer_syntax)
+        data = self._model.encode(identifier, context.transfer_syntax)
         association.send(context.context_id, request, data)
         end = self._monotonic() + _TOTAL_FACTOR * self._node.find_timeout_seconds
         matches: list[Match] = []
@@ -161,6 +181,9 @@ class FindSession:
             answers += 1
             if answers > most_answers:
                 self._cancel(association, context, message_id)
+                if may_cut:
+                    self.abort()  # some go on answering after a cancel
+                    return FindAnswer(tuple(matches), answers - 1 - len(matches), is_cut=True)
                 raise LimitError(
                     f"{self._node.name} has more than {most_answers} answers to one query; ask "
                     "for less, or raise --max-instances."
@@ -171,10 +194,10 @@ class FindSession:
         self._require_final(status, identifier, answers, len(matches))
         return FindAnswer(tuple(matches), answers - len(matches))
 
-    def _parse(self, message: Message, parse: Callable[[Attributes], Match | None]) -> Match | None:
+    def _parse(self, message: Message, parse: Callable[[Any], Match | None]) -> Match | None:
         if message.data is None:
             raise ProtocolError(f"{self._node.name} sent a C-FIND match without an identifier.")
-        return parse(decode_answer(message.data, message.context.transfer_syntax))
+        return parse(self._model.decode(message.data, message.context.transfer_syntax))
 
     def _connected(self) -> tuple[Association, AcceptedContext]:
         """Return the association and its context, established if there is none."""
@@ -183,11 +206,12 @@ class FindSession:
             self._current = associate(
                 self._node,
                 Service.FIND,
+                sop_class_uid=self._model.sop_class_uid,
                 calling_ae_title=self.calling_ae_title,
                 deadlines=deadlines_for(
                     self._node, self._remaining_seconds(), self._node.find_timeout_seconds
                 ),
-                tls=self._tls,
+                require_running=self._require_running,
             )
             self._answered = False
             syntax = self._current[1].transfer_syntax
@@ -215,11 +239,9 @@ class FindSession:
             raise AssociationLostError(f"{self._node.name} released the association in a C-FIND.")
         return message
 
-    def _require_final(
-        self, status: int, identifier: Identifier, answers: int, matches: int
-    ) -> None:
+    def _require_final(self, status: int, identifier: Any, answers: int, matches: int) -> None:
         """Log the end of a C-FIND, and raise unless it was a good one."""
-        level = next(v.decode() for tag, _, v in identifier if tag == QUERY_RETRIEVE_LEVEL)
+        level = _level_of(identifier)
         said = describe(Service.FIND, status)
         self._log(f"C-FIND {level}: {answers} answers, {matches} match, status {said}")
         outcome = meaning_of(Service.FIND, status).outcome
@@ -250,3 +272,11 @@ class FindSession:
                 status = require_status(message, Service.FIND, message_id, self._node)
                 if meaning_of(Service.FIND, status).outcome is not Outcome.PENDING:
                     return
+
+
+def _level_of(identifier: Any) -> str:
+    """Return the level that an identifier asks at, for the log; a worklist query has none."""
+    if not isinstance(identifier, tuple):
+        return "worklist"
+    levels = (value.decode() for tag, _, value in identifier if tag == QUERY_RETRIEVE_LEVEL)
+    return next(levels, "")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import ssl
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, cast
@@ -139,13 +138,14 @@ def start_get(
     modalities: Iterable[str] = (),
     message_id: int = 1,
     on_pending: Callable[[SubOperations], None] | None = None,
-    tls: ssl.SSLContext | None = None,
+    require_running: Callable[[], None] = lambda: None,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> Get:
     """Send a C-GET for `request` and return the handle that receives in a thread of its own.
 
     What comes is judged, stored and counted as by the receiver: by `job`, into `reception`. The
-    classes offered are those of the request, else those of the `modalities`.
+    classes offered are those of the request, else those of the `modalities`. `require_running`
+    raises to end a wait for an association, also in that thread.
 
     Raises ValueError for a request without a unique key, and as `associate` does.
     """
@@ -153,7 +153,7 @@ def start_get(
 
     def ask(pairs: Pairs) -> tuple[Association, AcceptedContext]:
         seconds = deadline - monotonic()
-        association, context = _associate(node, pairs, calling_ae_title, seconds, tls)
+        association, context = _associate(node, pairs, calling_ae_title, seconds, require_running)
         command = {
             "CommandField": dimse.C_GET_RQ,
             "MessageID": message_id,
@@ -202,7 +202,7 @@ def _associate(
     pairs: Pairs,
     calling_ae_title: str,
     remaining_seconds: float,
-    tls: ssl.SSLContext | None,
+    require_running: Callable[[], None],
 ) -> tuple[Association, AcceptedContext]:
     """Open an association on which the archive may send these classes and syntaxes."""
     association, context = associate(
@@ -214,13 +214,14 @@ def _associate(
             ProposedContext(sop_class_uid, (syntax,), scu_role=False, scp_role=True)
             for sop_class_uid, syntax in pairs
         ],
-        tls=tls,
+        require_running=require_running,
     )
     if len(association.contexts) == 1:
         association.release()
         association.close()
         raise ProtocolError(
-            f"{node.name} offers C-GET, but accepts none of the storage classes that were offered."
+            f"{node.name} offers C-GET, but accepts none of the storage classes that were offered; "
+            'allow them there, or take retrieve = "move" for it.'
         )
     return association, context
 

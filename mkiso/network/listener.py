@@ -35,8 +35,9 @@ from mkiso.network.upper_layer import (
     AcceptPolicy,
     Deadlines,
     Rejection,
+    TlsHandshakeError,
 )
-from mkiso.network.wire import LAST_WORDS_SECONDS, Wire, read_pdu
+from mkiso.network.wire import LAST_WORDS_SECONDS, Wire, read_pdu, tls_words
 
 #: Connections that have not sent their A-ASSOCIATE-RQ yet; more are dropped at once.
 MAXIMUM_SILENT = 256
@@ -105,7 +106,6 @@ class Listener:
 
     def start(self) -> None:
         """Listen and accept. Raises TemporaryError when another program listens there meanwhile."""
-        negotiation.prepare()
         try:
             self._socket.listen(_BACKLOG)
         except OSError as error:
@@ -207,8 +207,9 @@ class Listener:
             try:
                 wire.handshake(self._tls, None, deadline)
             except ssl.SSLError as error:
-                raise ProtocolError(
-                    f"The TLS handshake with {ip} failed: {error.reason}."
+                wire.drain(LAST_WORDS_SECONDS)
+                raise TlsHandshakeError(
+                    f"The TLS handshake with {ip} failed: {tls_words(error)}."
                 ) from error
         _, body = read_pdu(wire, deadline, MAXIMUM_ASSOCIATE_LENGTH, (A_ASSOCIATE_RQ,))
         try:
@@ -330,12 +331,14 @@ def _bound_socket(host: str, port: int) -> socket.socket:
 def _bind_error(error: OSError, host: str, port: int) -> MkisoError:
     if error.errno == errno.EADDRINUSE:
         return TemporaryError(
-            f"Port {port} is used by another program; `ss -ltnp 'sport = :{port}'` shows which one."
+            f"Port {port} is used by another program; `ss -ltnp 'sport = :{port}'` shows which one:"
+            " end it, or take another port."
         )
     if error.errno in (errno.EACCES, errno.EPERM):
         return PermissionDeniedError(
             f"Port {port} may not be opened by this user; take a port above 1023, or allow it."
         )
     return ConfigError(
-        f"The receiver cannot be bound to {host or 'all addresses'}, port {port}: {error.strerror}."
+        f"The receiver cannot be bound to {host or 'all addresses'}, port {port}: "
+        f"{error.strerror}; give an address of this machine with --receiver AET@BIND:PORT."
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 import time
 from collections.abc import Callable
 
@@ -42,14 +41,15 @@ def start_move(
     log: Callable[[str], None],
     on_pending: Callable[[SubOperations], None] | None = None,
     destination: str = "",
-    tls: ssl.SSLContext | None = None,
+    require_running: Callable[[], None] = lambda: None,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> Move:
     """Send a C-MOVE for `request` and return the handle that follows its responses in a thread.
 
     `message_id` (1 to 65535) comes back as Move Originator Message ID of the sub-operations;
     `deadline` is on the monotonic clock; `destination` describes our receiver in messages;
-    `on_pending` is called in the thread of the handle.
+    `on_pending` is called in the thread of the handle; `require_running` while the association is
+    not there yet, and raises to end that.
 
     Raises ValueError for a request without a unique key, and as `associate` does.
     """
@@ -59,7 +59,7 @@ def start_move(
         Service.MOVE,
         calling_ae_title=calling_ae_title,
         deadlines=deadlines_for(node, deadline - monotonic()),
-        tls=tls,
+        require_running=require_running,
     )
     command = {
         "CommandField": dimse.C_MOVE_RQ,

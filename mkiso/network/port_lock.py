@@ -26,9 +26,12 @@ _FALLBACK_FOLDER = "/tmp"  # noqa: S108 - shared by all users, whatever their TM
 class PortLock:
     """The lock of one port. One object, one holder; not for several threads at once."""
 
-    def __init__(self, port: int, *, abstract: bool = sys.platform == "linux") -> None:
+    def __init__(
+        self, port: int, *, abstract: bool = sys.platform == "linux", name: str = ""
+    ) -> None:
         """Plan the lock of `port`; nothing is taken before `acquire`."""
         self._port = port
+        self._name = f"{port}{name}"
         self._abstract = abstract
         self._socket: socket.socket | None = None
         self._descriptor = -1
@@ -47,22 +50,27 @@ class PortLock:
         Raises TemporaryError when another run still has it then, and what `require_running` raises.
         """
         deadline = monotonic() + wait_seconds
-        said = False
-        while not self._try():
-            remaining = deadline - monotonic()
-            if remaining <= 0:
-                raise TemporaryError(
-                    f"Another run of mkiso has been receiving on port {self._port} for "
-                    f"{wait_seconds:g} s; try again later, or wait longer with --lock-wait."
-                )
-            if not said:
-                say(
-                    f"Another run of mkiso is receiving on port {self._port}; "
-                    f"waiting for it, {wait_seconds:g} s at most."
-                )
-                said = True
-            require_running()
-            sleep(min(_POLL_SECONDS, remaining))
+        said = has_turn = False
+        with PortLock(self._port, abstract=self._abstract, name="-next") as turn:
+            while True:
+                # the turn first: a batch that asks again at once comes after who waits
+                has_turn = has_turn or turn._try()
+                if has_turn and self._try():
+                    return
+                remaining = deadline - monotonic()
+                if remaining <= 0:
+                    raise TemporaryError(
+                        f"Another run of mkiso has been receiving on port {self._port} for "
+                        f"{wait_seconds:g} s; try again later, or wait longer with --lock-wait."
+                    )
+                if not said:
+                    say(
+                        f"Another run of mkiso is receiving on port {self._port}; "
+                        f"waiting for it, {wait_seconds:g} s at most."
+                    )
+                    said = True
+                require_running()
+                sleep(min(_POLL_SECONDS, remaining))
 
     def release(self) -> None:
         """Free the lock; harmless when it is not held."""
@@ -94,19 +102,20 @@ class PortLock:
     def _try_socket(self) -> bool:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         try:
-            sock.bind(f"\0mkiso-port-{self._port}")
+            sock.bind(f"\0mkiso-port-{self._name}")
         except OSError as error:
             sock.close()
             if error.errno == errno.EADDRINUSE:
                 return False
             raise ConfigError(
-                f"The lock of port {self._port} cannot be made: {error.strerror}."
+                f"The lock of port {self._port} cannot be made: {error.strerror}; abstract Unix "
+                "sockets must be allowed here."
             ) from error
         self._socket = sock
         return True
 
     def _try_file(self) -> bool:
-        path = f"{_FALLBACK_FOLDER}/mkiso-port-{self._port}.lock"
+        path = f"{_FALLBACK_FOLDER}/mkiso-port-{self._name}.lock"
         flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
             try:  # without O_CREAT, which some kernels refuse for another user's file in /tmp

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from mkiso.core.contexts import EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
 from mkiso.core.dimse_status import Service
 from mkiso.core.job import Node
-from mkiso.core.query import STUDY_ROOT_FIND, STUDY_ROOT_GET, STUDY_ROOT_MOVE
+from mkiso.core.query import (
+    MODALITY_WORKLIST_FIND,
+    PATIENT_ROOT_FIND,
+    STUDY_ROOT_FIND,
+    STUDY_ROOT_GET,
+    STUDY_ROOT_MOVE,
+)
 from mkiso.errors import ProtocolError
 from mkiso.network import dimse
+from mkiso.network.tls import client_context
 from mkiso.network.transport import (
     AcceptedContext,
     Association,
@@ -51,13 +57,17 @@ def associate(
     calling_ae_title: str,
     deadlines: Deadlines,
     storage_contexts: Sequence[ProposedContext] = (),
-    tls: ssl.SSLContext | None = None,
+    sop_class_uid: str = "",
+    require_running: Callable[[], None] = lambda: None,
 ) -> tuple[Association, AcceptedContext]:
     """Open an association for one service of the Study Root model; return it with its context.
 
-    Raises as `connect` does, and ProtocolError when the archive refuses that context.
+    `sop_class_uid` is that of another model, which the service is done with just so.
+
+    Raises as `connect` does (`require_running` is its), and ProtocolError when the archive refuses
+    that context.
     """
-    sop_class_uid, _ = STUDY_ROOT[service]
+    sop_class_uid = sop_class_uid or STUDY_ROOT[service][0]
     association = connect(
         node.host,
         node.port,
@@ -66,17 +76,24 @@ def associate(
         contexts=(ProposedContext(sop_class_uid, _TRANSFER_SYNTAXES), *storage_contexts),
         deadlines=deadlines,
         maximum_length=node.maximum_length,
-        tls=tls,
+        tls=client_context(node.tls),
+        require_running=require_running,
     )
     context = association.context_for(sop_class_uid)
     if context is None:
         association.release()
         association.close()
         raise ProtocolError(
-            f"{node.name} does not offer Study Root {service.value} to {calling_ae_title}; "
-            "allow it there."
+            f"{node.name} does not offer {_model_name(sop_class_uid)} {service.value} to "
+            f"{calling_ae_title}; allow it there."
         )
     return association, context
+
+
+def _model_name(sop_class_uid: str) -> str:
+    return {PATIENT_ROOT_FIND: "Patient Root", MODALITY_WORKLIST_FIND: "modality worklist"}.get(
+        sop_class_uid, "Study Root"
+    )
 
 
 def require_status(message: Message, service: Service, message_id: int, node: Node) -> int:

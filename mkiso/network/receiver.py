@@ -20,6 +20,7 @@ from mkiso.network.upper_layer import (
     AcceptPolicy,
     Deadlines,
     Rejection,
+    TlsHandshakeError,
 )
 
 __all__ = ["InstanceSink", "Receiver", "Reception", "StorageJob"]
@@ -47,14 +48,15 @@ class Receiver:
         idle_seconds: float = _IDLE_SECONDS,
         tls: ssl.SSLContext | None = None,
         log: Callable[[str], None] = lambda _line: None,
+        reception: Reception | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Be `ae_title` on `port` (0: any) of the address `bind` ("" is all).
 
-        `log` takes one line at a time, from several threads.
+        `log` takes one line at a time, from several threads. `reception` counts in another way.
         """
         self.ae_title = ae_title
-        self.reception = Reception(monotonic=monotonic)
+        self.reception = reception or Reception(monotonic=monotonic)
         self._address = (bind, port)
         self._deadlines = deadlines or Deadlines()
         self._maximum_associations = maximum_associations
@@ -145,6 +147,8 @@ class Receiver:
         return rejection
 
     def _peer_failed(self, ip: str, error: MkisoError) -> None:
+        if isinstance(error, TlsHandshakeError):
+            self.reception.tls_failed(f"{ip}: {error}")
         self._log(f"A connection from {ip} ended: {error}")
 
     def _serve(self, association: Association) -> None:

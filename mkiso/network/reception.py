@@ -73,6 +73,7 @@ class Reception:
         self.refused = 0  # all of them, also those that are not kept in the list
         self.foreign_attempts: list[ForeignAttempt] = []
         self.foreign = 0
+        self.tls_failures: list[str] = []  # sentences, each once: who could not begin TLS with us
         self.failure: Exception | None = None  # the first: no room, I/O error, or a bug
 
     @property
@@ -144,6 +145,12 @@ class Reception:
             if is_new:
                 self.foreign_attempts.append(attempt)
             return is_new
+
+    def tls_failed(self, sentence: str) -> None:
+        """Record a handshake that failed; `sentence` names the address and the reason."""
+        with self._changed:
+            if sentence not in self.tls_failures and len(self.tls_failures) < MAXIMUM_KEPT:
+                self.tls_failures.append(sentence)
 
     def fail(self, error: Exception) -> None:
         """Remember the first error that the job has to end with."""

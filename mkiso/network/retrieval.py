@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 from mkiso.core.context import Context
 from mkiso.core.dimse_status import Outcome, Service, meaning_of
+from mkiso.core.display_text import counted
 from mkiso.core.retrieval_plan import Request
 from mkiso.errors import MkisoError, TemporaryError
 from mkiso.network.background import Background
@@ -35,6 +36,8 @@ _TICK_SECONDS = 0.01
 _CLOSING_SECONDS = 2.0
 #: How long an archive has to answer our C-CANCEL before its association is aborted.
 _CANCEL_SECONDS = 2.0
+#: How long an archive has to answer our A-RELEASE when there is nothing else to do.
+_RELEASE_SECONDS = 0.5
 #: Message IDs are 1 to 65535 (PS3.7 E.1: US).
 _MESSAGE_IDS = 65535
 
@@ -78,6 +81,7 @@ def open_retrieval(
         yield retrieval
     finally:
         stop()  # nothing more is taken
+        retrieval.close()
     retrieval.require_settled()
 
 
@@ -89,6 +93,7 @@ class Retrieval(ABC):
         self.reception = reception
         self._context = context
         self._tick = tick
+        self._operations: list[RetrieveOperation] = []
         self._quiet_was_waited = False
         self._waited_in_vain_at: int | None = None  # instances accepted then
         job = context.job
@@ -109,6 +114,7 @@ class Retrieval(ABC):
         accepted_before = self.reception.instances_accepted
         began = self._context.monotonic()
         operation = self._start(request)
+        self._operations.append(operation)
         try:
             outcome = self._until_final(operation, began)
             self._until_silent(outcome, accepted_before, is_complete)
@@ -119,6 +125,12 @@ class Retrieval(ABC):
                 operation.wait(_CANCEL_SECONDS)  # its thread may have a file open
             raise
         return outcome
+
+    def close(self) -> None:
+        """End the associations whose A-RELEASE the archive has not answered yet."""
+        end = time.monotonic() + _RELEASE_SECONDS
+        for operation in self._operations:
+            operation.close(max(0.0, end - time.monotonic()))
 
     def pause(self, seconds: float) -> None:
         """Wait, while late instances may still come."""
@@ -133,7 +145,8 @@ class Retrieval(ABC):
             lambda: self.reception.instances_pending == 0, self._waiting.stall
         ):
             raise TemporaryError(
-                f"{self.reception.instances_pending} received instances could not be read again "
+                f"{counted(self.reception.instances_pending, 'received instance')} could not be "
+                "read again "
                 f"within {self._waiting.stall:g} s: the disk is too slow or hangs; try again later."
             )
 
@@ -259,6 +272,7 @@ class _MoveRetrieval(Retrieval):
             deadline=self._context.deadline,
             log=self._context.log,
             destination=f"{job.receiver.ae_title}, port {self._receiver.port}",
+            require_running=self._context.require_time,
             monotonic=self._context.monotonic,
         )
 
@@ -297,5 +311,6 @@ class _GetRetrieval(Retrieval):
             deadline=self._context.deadline,
             log=self._context.log,
             modalities=self._modalities,
+            require_running=self._context.require_time,
             monotonic=self._context.monotonic,
         )

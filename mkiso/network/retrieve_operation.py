@@ -29,6 +29,8 @@ from mkiso.network.transport import (
 
 #: How soon a waiting thread sees that the deadline has passed.
 _TICK_SECONDS = 0.5
+#: How long a thread may take to see that its association was aborted.
+_ABORT_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ class RetrieveOperation:
         self._surroundings = surroundings
         self._aborted = False
         self._outcome: RetrieveOutcome | None = None
+        self._decided = threading.Event()
         self._thread = threading.Thread(target=self._run, name=self.service.value, daemon=True)
 
     def start(self) -> None:
@@ -77,9 +80,19 @@ class RetrieveOperation:
         self._thread.start()
 
     def wait(self, timeout_seconds: float) -> RetrieveOutcome | None:
-        """Return the outcome, or None when the operation is still under way after that time."""
+        """Return the outcome, or None when the operation is still under way after that time.
+
+        With the final response everything is said: the A-RELEASE goes on in the thread, and an
+        archive that never answers it costs nobody its ten seconds. `close` ends that, too.
+        """
+        return self._outcome if self._decided.wait(timeout_seconds) else None
+
+    def close(self, timeout_seconds: float) -> None:
+        """End the thread: after the time given for the A-RELEASE the association is aborted."""
         self._thread.join(timeout_seconds)
-        return None if self._thread.is_alive() else self._outcome
+        if self._thread.is_alive():
+            self.abort()
+            self._thread.join(_ABORT_SECONDS)
 
     def cancel(self) -> None:
         """Ask the archive to stop (C-CANCEL, PS3.4 C.4.2.3); it may answer at its leisure."""
@@ -113,6 +126,7 @@ class RetrieveOperation:
             outcome = RetrieveOutcome(None, self.counts, (), bug)
         self._surroundings.log(in_words(self.service, outcome))
         self._outcome = outcome
+        self._decided.set()
         if outcome.status is not None:
             self._association.release()
         self._association.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import ssl
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,7 @@ from mkiso.core.retry import RetryPolicy
 from mkiso.core.store_contexts import FALLBACK_SYNTAXES, plan_contexts
 from mkiso.errors import MkisoError, ProtocolError, TemporaryError
 from mkiso.network import dimse
+from mkiso.network.tls import client_context
 from mkiso.network.transport import (
     AcceptedContext,
     Association,
@@ -87,7 +87,6 @@ class StoreSurroundings:
     log: Callable[[str], None]
     decode: Decode | None = None  # None: no conversion for nodes that take plain syntaxes only
     require_running: Callable[[], None] = lambda: None
-    tls: ssl.SSLContext | None = None
     sleep: Callable[[float], None] = time.sleep
     monotonic: Callable[[], float] = time.monotonic
 
@@ -264,7 +263,8 @@ class _Sender:
                 contexts=[ProposedContext(c, (syntax,)) for c, syntax in group],
                 deadlines=self._deadlines,
                 maximum_length=self._node.maximum_length,
-                tls=self._outside.tls,
+                tls=client_context(self._node.tls),
+                require_running=self._require_running,
             )
             self._outside.log(
                 f"C-STORE: associated with {self._node.name}, "

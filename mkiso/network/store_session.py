@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -66,6 +67,8 @@ class StorageJob:
     wanted: Callable[[str, str], bool]
     #: Takes what `InstanceSink.keep` gave, in the one bookkeeping thread; True: it is a new one.
     stored: Callable[[object], bool]
+    #: Prepares for the next `begin` while the peer prepares its next instance. May raise OSError.
+    make_ready: Callable[[], None] = lambda: None
 
 
 class StoreSession:
@@ -93,6 +96,7 @@ class StoreSession:
     def serve(self) -> None:
         """Answer until the peer releases. Raises what `Association.receive` and `send` raise."""
         association = self._association
+        self._make_ready()
         try:
             while True:
                 if not association.readable(self._idle_seconds):
@@ -124,6 +128,11 @@ class StoreSession:
         status = SUCCESS if field == dimse.C_ECHO_RQ else UNRECOGNIZED_OPERATION
         self._association.send(message.context.context_id, dimse.response_to(command, status))
 
+    def _make_ready(self) -> None:
+        if self._job is not None:
+            with contextlib.suppress(OSError):  # the next `begin` meets it, and can answer
+                self._job.make_ready()
+
     def _answer_store(self, message: Message, store: _Store) -> None:
         response = dimse.response_to(message.command, store.complete())
         try:
@@ -132,6 +141,7 @@ class StoreSession:
             if store.kept is not None:
                 uid = message.command["AffectedSOPInstanceUID"]
                 self._background.do(self._handing_over(store.kept, uid), store.prepare)
+        self._make_ready()
 
     # --- for the objects of this association
 

@@ -6,19 +6,15 @@ an association comes from (`wire`, `association`); `listener` is the acceptor's 
 
 from __future__ import annotations
 
-import errno
-import queue
-import socket
 import ssl
-import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from mkiso.core.contexts import ABSTRACT_SYNTAX_NOT_SUPPORTED, ACCEPTED, is_uid
 from mkiso.errors import ConfigError, ProtocolError, TemporaryError
 from mkiso.network import negotiation
 from mkiso.network.association import Association
+from mkiso.network.connecting import Waiting, connected_socket
 from mkiso.network.listener import Listener, plain_address
 from mkiso.network.negotiation import AssociateAccept
 from mkiso.network.upper_layer import (
@@ -39,7 +35,7 @@ from mkiso.network.upper_layer import (
     ProposedContext,
     Rejection,
 )
-from mkiso.network.wire import Wire, read_pdu
+from mkiso.network.wire import LAST_WORDS_SECONDS, Wire, read_pdu, tls_words
 
 __all__ = [
     "AcceptPolicy",
@@ -70,10 +66,12 @@ def connect(
     deadlines: Deadlines | None = None,
     maximum_length: int = MAXIMUM_LENGTH,
     tls: ssl.SSLContext | None = None,
+    require_running: Callable[[], None] = lambda: None,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> Association:
     """Open an association as requestor; it may have no accepted context at all.
 
+    `require_running` is called several times a second while nothing comes, and raises to end it.
     Contexts whose UIDs are not UIDs are not proposed and are listed as rejected.
     Raises TemporaryError (refused, unreachable, a deadline, rejected for now), ConfigError (unknown
     host, rejected for good, certificate), ProtocolError (an answer that is none).
@@ -90,7 +88,9 @@ def connect(
     request = negotiation.encode_request(
         calling_ae_title, called_ae_title, numbered, maximum_length
     )
-    wire = Wire(_connect_socket(host, port, deadlines, where, monotonic), monotonic=monotonic)
+    waiting = Waiting(deadlines.connect_seconds, require_running, monotonic)
+    wire = Wire(connected_socket(host, port, where, waiting), monotonic=monotonic)
+    wire.require_running = require_running
     try:
         deadline = monotonic() + deadlines.association_seconds
         if tls is not None:
@@ -99,6 +99,7 @@ def connect(
         answer = _answer(wire, deadline, calling_ae_title, where)
         accepted, rejected = _match(contexts, numbered, answer)
         address = wire.peer_address()
+        wire.require_running = None  # from here on whoever waits looks for itself
         return Association(
             wire,
             calling_ae_title=calling_ae_title,
@@ -113,12 +114,28 @@ def connect(
             monotonic=monotonic,
         )
     except BaseException as error:
+        _raise_certificate_refused(error, wire, where)
         if not isinstance(error, AssociationLostError | AssociationRejectedError):
             wire.abort(ABORT_BY_USER)
         wire.close()
-        if type(error) in (AssociationLostError, PeerStalledError, ProtocolError):
-            raise type(error)(f"No association with {where}: {error}") from error
+        if type(error) in _NO_ASSOCIATION:
+            raise type(error)(_no_association(error, where, port, deadlines)) from error
         raise
+
+
+#: What `_no_association` has words for; subclasses say what they mean themselves.
+_NO_ASSOCIATION = (AssociationLostError, PeerStalledError, ProtocolError)
+
+
+def _no_association(error: BaseException, where: str, port: int, deadlines: Deadlines) -> str:
+    """Say what a port is that takes the connection and then is no good."""
+    if isinstance(error, PeerStalledError):
+        return (
+            f"{where} takes the connection but says nothing in DICOM for "
+            f"{deadlines.association_seconds:g} s: the archive hangs, or another program has port "
+            f"{port}; check the port, or restart the archive."
+        )
+    return f"No association with {where}: {error} Check the port: another program may have {port}."
 
 
 def _answer(wire: Wire, deadline: float, calling_ae_title: str, where: str) -> AssociateAccept:
@@ -134,7 +151,9 @@ def _answer(wire: Wire, deadline: float, calling_ae_title: str, where: str) -> A
             f"{where} rejects associations from {calling_ae_title}: {words}; "
             "both AE titles must be the ones registered there."
         )
-    raise TemporaryError(f"{where} takes no association from {calling_ae_title} now: {words}.")
+    raise TemporaryError(
+        f"{where} takes no association from {calling_ae_title} now: {words}; try again later."
+    )
 
 
 def _match(
@@ -187,69 +206,23 @@ def _handshake(wire: Wire, tls: ssl.SSLContext, host: str, deadline: float, wher
             f"The certificate of {where} is not good: {error.verify_message}."
         ) from error
     except ssl.SSLError as error:
-        raise ConfigError(f"No TLS connection with {where}: {error.reason}.") from error
+        raise ConfigError(
+            f"No TLS connection with {where}: {tls_words(error)}; see whether TLS is switched on "
+            "there, and which certificates it takes."
+        ) from error
 
 
-def _connect_socket(
-    host: str, port: int, deadlines: Deadlines, where: str, monotonic: Callable[[], float]
-) -> socket.socket:
-    deadline = monotonic() + deadlines.connect_seconds
-    problem = "no address"
-    for family, address in _resolve(host, port, deadline, where, monotonic):
-        remaining = deadline - monotonic()
-        if remaining <= 0:
-            problem = f"no answer within {deadlines.connect_seconds:g} s"
-            break
-        try:
-            sock = socket.socket(family, socket.SOCK_STREAM)
-        except OSError as error:  # no IPv6 here, or no file handle left
-            problem = error.strerror or str(error)
-            continue
-        try:
-            sock.settimeout(remaining)
-            sock.connect(address)
-        except TimeoutError:
-            sock.close()
-            problem = f"no answer within {deadlines.connect_seconds:g} s"
-        except OSError as error:
-            sock.close()
-            if error.errno == errno.ECONNREFUSED:
-                problem = "connection refused, nothing listens there"
-            else:
-                problem = error.strerror or str(error)
-        except BaseException:
-            sock.close()
-            raise
-        else:
-            return sock
-    raise TemporaryError(f"{where} cannot be reached: {problem}.")
-
-
-def _resolve(
-    host: str, port: int, deadline: float, where: str, monotonic: Callable[[], float]
-) -> list[tuple[int, Any]]:
-    """Look the name up in a thread of its own: the resolver knows no deadline."""
-    answers: queue.SimpleQueue[list[tuple[int, Any]] | OSError] = queue.SimpleQueue()
-
-    def look_up() -> None:
-        try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except OSError as error:
-            answers.put(error)
-        except UnicodeError:  # an empty label or one of more than 63 characters
-            answers.put(socket.gaierror(socket.EAI_NONAME, "not a host name"))
-        else:
-            answers.put([(family, address) for family, _, _, _, address in found])
-
-    threading.Thread(target=look_up, name="resolver", daemon=True).start()
-    try:
-        answer = answers.get(timeout=max(0.0, deadline - monotonic()))
-    except queue.Empty:
-        raise TemporaryError(
-            f"{where} cannot be reached: its name is not resolved in time."
-        ) from None
-    if isinstance(answer, OSError):
-        if answer.errno == socket.EAI_NONAME:
-            raise ConfigError(f"The host name of {where} is unknown.") from answer
-        raise TemporaryError(f"{where} cannot be reached: {answer.strerror}.") from answer
-    return answer
+def _raise_certificate_refused(error: BaseException, wire: Wire, where: str) -> None:
+    """Tell a server that does not take our certificate from one that is gone."""
+    if not isinstance(error, AssociationLostError) or not wire.is_tls:
+        return
+    alert = tls_words(error.__cause__)
+    if "alert" not in alert:
+        alert = wire.tls_alert(LAST_WORDS_SECONDS) or alert
+    # Its alert is lost when the connection is reset at once; nobody else breaks off at this moment
+    if "alert" in alert or isinstance(error.__cause__, OSError):
+        wire.close()
+        raise ConfigError(
+            f"{where} ends the TLS connection ({alert or 'without a reason'}): it does not take "
+            "our certificate, or wants one; see tls_certificate here and the authorities there."
+        ) from error

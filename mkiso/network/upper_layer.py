@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mkiso.core.contexts import ContextDecision, RequestedContext
-from mkiso.errors import ConfigError, TemporaryError
+from mkiso.errors import ConfigError, ProtocolError, TemporaryError
 from mkiso.network.dimse import Command
 
 # PDU types, PS3.8 9.3.1
@@ -19,6 +19,7 @@ P_DATA_TF = 0x04
 A_RELEASE_RQ = 0x05
 A_RELEASE_RP = 0x06
 A_ABORT = 0x07
+PDU_TYPES = frozenset(range(A_ASSOCIATE_RQ, A_ABORT + 1))  # PS3.8 9.3.1
 
 #: PDU type, reserved, length
 PDU_HEADER = struct.Struct(">BxL")
@@ -44,6 +45,10 @@ MAXIMUM_DATA_SET_BYTES = 16 * 1024 * 1024
 
 class AssociationLostError(TemporaryError):
     """The peer aborted or closed the connection, or `abort()` was called here."""
+
+
+class TlsHandshakeError(ProtocolError):
+    """Somebody connected to us, and the TLS handshake failed."""
 
 
 class PeerStalledError(TemporaryError):

@@ -8,25 +8,34 @@ drips in.
 from __future__ import annotations
 
 import contextlib
+import re
 import select
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable
 
-from mkiso.errors import ProtocolError
+from mkiso.errors import MkisoError, ProtocolError
 from mkiso.network.upper_layer import (
     A_ABORT,
     ABORT_UNEXPECTED_PDU,
     PDU_HEADER,
+    PDU_TYPES,
     AssociationLostError,
     PeerStalledError,
+    TlsHandshakeError,
 )
 
+_VERIFICATION = ssl.SSLCertVerificationError
+#: The first byte of a TLS record (RFC 8446 5.1) where a PDU type was expected.
+_TLS_HANDSHAKE = 0x16
 #: Before the association stands a connection costs no more than this.
 SMALL_BUFFER_BYTES = 16 * 1024
 #: One system call for many small PDUs. Kernel buffers are copied from while they are in the cache.
 BUFFER_BYTES = 256 * 1024
+#: How soon a wait that somebody may stop is stopped.
+TICK_SECONDS = 0.25
 #: How long an A-ABORT or A-ASSOCIATE-RJ gets to reach the peer before the socket is closed.
 LAST_WORDS_SECONDS = 0.2
 
@@ -54,12 +63,15 @@ class Wire:
         """Take over `sock`, connected; `close` ends it."""
         prepare_socket(sock)
         self._sock = sock
+        self._recv_into: Callable[[memoryview], int] = sock.recv_into
+        self._send: Callable[[memoryview | bytes], int] = sock.send
         self._monotonic = monotonic
         self._reading = select.poll()
         self._reading.register(sock.fileno(), select.POLLIN)
         self._writing = select.poll()
         self._writing.register(sock.fileno(), select.POLLOUT)
         self.interrupted = False
+        self.require_running: Callable[[], None] | None = None  # raises to end a wait
         self.bytes_received = 0
         self.bytes_sent = 0
         self.last_activity = monotonic()
@@ -104,7 +116,7 @@ class Wire:
         while True:
             poller = self._reading
             try:
-                count = self._sock.recv_into(view)
+                count = self._recv_into(view)
             except (BlockingIOError, ssl.SSLWantReadError):
                 pass
             except ssl.SSLWantWriteError:
@@ -125,7 +137,7 @@ class Wire:
         while view:
             poller = self._writing
             try:
-                count = self._sock.send(view)
+                count = self._send(view)
             except (BlockingIOError, ssl.SSLWantWriteError):
                 pass
             except ssl.SSLWantReadError:
@@ -143,14 +155,26 @@ class Wire:
         self, context: ssl.SSLContext, server_hostname: str | None, deadline: float
     ) -> None:
         """Do the TLS handshake, as client of `server_hostname` if given. Raises ssl.SSLError."""
-        self._sock = context.wrap_socket(
+        sock = context.wrap_socket(
             self._sock,
             server_side=server_hostname is None,
             server_hostname=server_hostname,
             do_handshake_on_connect=False,
             suppress_ragged_eofs=True,
         )
-        while (poller := self._handshake_step(self._sock)) is not None:
+        self._sock = sock
+        turn = threading.Lock()  # OpenSSL's state is not for a reader and a writer at once
+
+        def recv_into(view: memoryview) -> int:
+            with turn:
+                return sock.recv_into(view)
+
+        def send(view: memoryview | bytes) -> int:
+            with turn:
+                return sock.send(view)
+
+        self._recv_into, self._send = recv_into, send
+        while (poller := self._handshake_step(sock)) is not None:
             self._wait(poller, deadline, "the TLS handshake")
 
     def _handshake_step(self, sock: ssl.SSLSocket) -> select.poll | None:
@@ -193,7 +217,7 @@ class Wire:
     def send_now(self, data: bytes) -> None:
         """Send what goes without waiting; no error: for the last words on a connection."""
         with contextlib.suppress(OSError, ValueError):
-            self._sock.send(data)
+            self._send(data)
 
     def abort(self, source_and_reason: tuple[int, int]) -> None:
         """Send an A-ABORT (PS3.8 9.3.8) without waiting."""
@@ -202,10 +226,43 @@ class Wire:
     def drain(self, seconds: float) -> None:
         """End our side and throw away what comes: our last words must not get lost in a reset."""
         deadline = self._monotonic() + seconds
+        # The plain socket's methods: what comes is not read, and TLS may have failed
         with contextlib.suppress(OSError, ValueError, AssociationLostError, PeerStalledError):
             socket.socket.shutdown(self._sock, socket.SHUT_WR)
             while self._monotonic() < deadline:
-                self.receive_into(self.view, deadline, "the end")
+                self._wait(self._reading, deadline, "the end")
+                if not socket.socket.recv_into(self._sock, self.view):
+                    return
+
+    def finish(self, deadline: float) -> bool:
+        """End our side in good order; True when the peer then ended its own before the deadline.
+
+        What the peer still says is not read. False: it broke off, or let the deadline pass.
+        """
+        try:
+            if isinstance(self._sock, ssl.SSLSocket):
+                with contextlib.suppress(ssl.SSLError):
+                    self._sock.unwrap()  # says goodbye (close_notify); the answer is read below
+            socket.socket.shutdown(self._sock, socket.SHUT_WR)
+            while True:
+                self._wait(self._reading, deadline, "the end")
+                if not socket.socket.recv_into(self._sock, self.view):
+                    return True
+        except (OSError, ValueError, AssociationLostError, PeerStalledError):
+            return False
+
+    def tls_alert(self, seconds: float) -> str:
+        """Return what the peer says against us when it ends a TLS connection, "" for nothing.
+
+        With TLS 1.3 a server looks at our certificate after the handshake has ended for us.
+        """
+        if not self.is_tls:
+            return ""
+        try:
+            self.receive_into(self.view, self._monotonic() + seconds, "an alert")
+        except MkisoError as error:
+            return tls_words(error.__cause__)
+        return ""
 
     def interrupt(self) -> None:
         """Wake whoever reads or writes here, from any thread; they see a lost association."""
@@ -220,23 +277,34 @@ class Wire:
             self._sock.close()
 
     def _wait(self, poller: select.poll, deadline: float, waiting_for: str) -> None:
-        remaining = deadline - self._monotonic()
-        if remaining > 0 and poller.poll(int(remaining * 1000) + 1):
-            return
+        while (remaining := deadline - self._monotonic()) > 0:
+            slice_seconds = remaining
+            if self.require_running is not None:
+                self.require_running()
+                slice_seconds = min(remaining, TICK_SECONDS)
+            if poller.poll(int(slice_seconds * 1000) + 1):
+                return
         if self.interrupted:
             raise self._lost(None)
-        if self._monotonic() >= deadline:
-            raise PeerStalledError(
-                f"The peer let the deadline pass while we waited for {waiting_for}."
-            )
+        raise PeerStalledError(f"The peer let the deadline pass while we waited for {waiting_for}.")
 
     def _lost(self, error: Exception | None) -> AssociationLostError:
         if self.interrupted:
             return AssociationLostError("The association was aborted here.")
         reason = error.strerror if isinstance(error, OSError) and error.strerror else ""
+        reason = f"TLS: {tls_words(error)}" if isinstance(error, ssl.SSLError) else reason
         return AssociationLostError(
             f"The peer closed the connection{f' ({reason})' if reason else ''}."
         )
+
+
+def tls_words(error: BaseException | None) -> str:
+    """Return the reason of a TLS error in small letters: `alert unknown ca`; "" for another."""
+    if not isinstance(error, ssl.SSLError):
+        return ""
+    words = (error.reason or "broken off").lower().replace("_", " ")
+    words = f"{words}: {error.verify_message}" if isinstance(error, _VERIFICATION) else words
+    return re.sub(r"^(tlsv1|tlsv13|sslv3) ", "", words)
 
 
 def read_pdu(
@@ -251,9 +319,13 @@ def read_pdu(
     pdu_type, length = PDU_HEADER.unpack_from(wire.buffer, wire.start)
     if pdu_type == A_ABORT:
         raise AssociationLostError("The peer aborted the association.")
+    if pdu_type == _TLS_HANDSHAKE and pdu_type not in expected:
+        raise TlsHandshakeError("The peer begins with TLS, and TLS is not switched on here.")
     if pdu_type not in expected or length > maximum_length:
         wire.abort(ABORT_UNEXPECTED_PDU)
         wire.drain(LAST_WORDS_SECONDS)
+        if pdu_type not in PDU_TYPES:
+            raise ProtocolError("What answers does not speak DICOM.")
         raise ProtocolError(f"The peer sent a PDU of type {pdu_type:02X}H and {length} bytes.")
     wire.start += PDU_HEADER.size
     body = bytearray()

@@ -33,7 +33,7 @@ _EXTENDED_JPEG: Final = "1.2.840.10008.1.2.4.51"
 _RLE: Final = "1.2.840.10008.1.2.5"
 
 # Transfer syntax -> plugins of pydicom, the best first; others follow in pydicom's own order.
-_PREFERRED: Final[dict[str, tuple[str, ...]]] = {
+PREFERRED: Final[dict[str, tuple[str, ...]]] = {
     "1.2.840.10008.1.2.4.50": ("gdcm", "pillow"),  # JPEG baseline
     "1.2.840.10008.1.2.4.51": ("gdcm", "pillow"),  # JPEG extended
     "1.2.840.10008.1.2.4.57": ("gdcm", "pylibjpeg"),  # JPEG lossless
@@ -106,7 +106,7 @@ def _by_plugin(stream: bytes, pixel_format: PixelFormat) -> Samples:
         available = ()
     if not available:
         raise UnshowableError(DECODER_MISSING, name_of_uid(syntax))
-    preferred = [name for name in _PREFERRED.get(syntax, ()) if name in available]
+    preferred = [name for name in PREFERRED.get(syntax, ()) if name in available]
     failures = []
     for name in dict.fromkeys((*preferred, *available)):
         try:

@@ -13,7 +13,7 @@ from typing import Any
 _library: Any
 try:
     _library = importlib.import_module("zlib_ng.zlib_ng")
-except ImportError:  # the extra is not installed
+except ImportError:  # no wheel for this machine, and nothing to compile it with
     _library = zlib
 
 _LEVEL, _WINDOW_BITS, _MEMORY_LEVEL = 6, 15, 9

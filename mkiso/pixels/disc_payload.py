@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from mkiso.core import viewer_kinds as kinds
 from mkiso.core.checksums import file_in_memory
-from mkiso.core.index_page import IndexPage
+from mkiso.core.index_page import DocumentLink, IndexPage
 from mkiso.core.model import DiscFile, FileSetInstance
 from mkiso.core.viewer_chunks import series_folder
 from mkiso.core.viewer_index import (
@@ -43,6 +43,8 @@ class DiscPayload:
             key = item.instance.study_instance_uid, item.instance.series_instance_uid
             self._series.setdefault(key, []).append(item)
         self.tiles = 0
+        self.previews: tuple[str, ...] = ()  # Series Instance UIDs with pictures of 8 bits
+        self.documents: tuple[DocumentLink, ...] = ()
 
     def payload_bytes(self) -> int:
         """Return how many bytes the pixels take on the disc."""
@@ -54,10 +56,6 @@ class DiscPayload:
         sizes = [(self._size(items), items) for items in full]
         size, items = max(sizes, key=lambda pair: pair[0], default=(0, []))
         return [self._record(item) for item in items] if size else None
-
-    def preview_series(self) -> tuple[str, ...]:
-        """Return the Series Instance UIDs of which there are previews only."""
-        return tuple(uid for (_, uid), items in self._series.items() if self._is_preview(items))
 
     def files(
         self, page: IndexPage, spools: Path, target: Path, program: str, do: _Do
@@ -71,9 +69,10 @@ class DiscPayload:
             for number, items in enumerate(self._series.values(), 1)
         ]
         places = {uid: place for one in series for uid, place in one.places()}
-        documents = _place_documents(series, spools)
+        documents, self.documents = _place_documents(series, spools)
         texts = [one.index(places) for one in series]
         self.tiles = sum(one.tiles for one in series)
+        self.previews = tuple(one.series_instance_uid for one in series if one.preview)
         chunks = [job for one in series for job in one.chunk_jobs(spools, target)]
         thumbnails = [job for one in series for job in one.thumbnail_jobs()][:_MOST_THUMBNAILS]
         do([*thumbnails, *chunks])
@@ -121,9 +120,12 @@ class DiscPayload:
         return all(self._record(item).preview for item in items)
 
 
-def _place_documents(series: Iterable[SeriesPayload], spools: Path) -> list[DiscFile]:
-    """Give each document and video its name on the disc; return their files."""
-    found, numbers = [], {"PDF": 0, "MP4": 0}
+def _place_documents(
+    series: Iterable[SeriesPayload], spools: Path
+) -> tuple[list[DiscFile], tuple[DocumentLink, ...]]:
+    """Give each document and video its name on the disc; return their files and titles."""
+    found, links = [], []
+    numbers = {"PDF": 0, "MP4": 0}
     for one in series:
         for content in one.documents():
             kind = content.pop("extension")
@@ -134,7 +136,8 @@ def _place_documents(series: Iterable[SeriesPayload], spools: Path) -> list[Disc
             found.append(
                 DiscFile(content["file"], content["bytes"], content.pop("sha256"), source=source)
             )
-    return found
+            links.append(DocumentLink(content.get("title") or content["file"], content["file"]))
+    return found, tuple(links)
 
 
 def _chunk_file(job: ChunkJob) -> DiscFile:

@@ -46,7 +46,7 @@ class SeriesPayload:
         self.special: list[tuple[int, dict[str, Any]]] = []  # key objects, presentation states
         self._links: dict[int, dict[str, Any]] = {}  # what is shown by a link, by position
         self._plan = ChunkPlan(folder)
-        self._preview = False
+        self.preview = False
         self._thumbnails: dict[int, ThumbnailJob] = {}
         self._sizes: dict[int, dict[str, Any]] = {}
         self._items = self._ordered(items)
@@ -105,7 +105,7 @@ class SeriesPayload:
             self.tiles += described["kind"] == kinds.NONE
             codings = [frame.get("coding", described.get("coding")) for frame in frames]
             self.tiles += codings.count("none")
-            self._preview = self._preview or "preview" in codings
+            self.preview = self.preview or "preview" in codings
             indexed = IndexedInstance(
                 item.instance.sop_instance_uid,
                 item.instance.sop_class_uid,
@@ -174,7 +174,7 @@ class SeriesPayload:
             stacks=[stack_entry(stack, self._extra(stack)) for stack in self._stacks],
             frames=sum(stack.frames for stack in self._stacks if stack.kind == kinds.IMAGE),
             payload_bytes=sum(self.chunk_sizes()),
-            preview=self._preview,
+            preview=self.preview,
         )
 
     def _extra(self, stack: Stack) -> dict[str, Any]:

@@ -16,6 +16,8 @@ TOO_LARGE: Final = "too_large"
 VIDEO_FORMAT: Final = "video_format"
 UNREADABLE: Final = "unreadable"
 SPACE: Final = "space"
+#: Of conversions only: not a reason of the viewer.
+NOT_LOSSLESS: Final = "not_lossless"
 
 
 class UnshowableError(Exception):

@@ -5,37 +5,29 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mkiso.core.index_page import IndexPage
-from mkiso.core.model import DiscFile, FileSetInstance, ReceivedInstance
+from mkiso.core.model import FileSetInstance, ReceivedInstance
+from mkiso.core.viewer_files import ViewerFiles
 from mkiso.pixels.disc_payload import DiscPayload
 from mkiso.pixels.instance_record import Deaths, InstanceRecord
 from mkiso.pixels.worker_pool import WorkerPool
 from mkiso.pixels.worker_process import Limits
 
-__all__ = ["Limits", "ViewerFiles", "ViewerPayload"]
+__all__ = ["Limits", "ViewerFiles", "ViewerPayload", "can_make_previews"]
 
 
 def _nothing() -> None:
     """Do nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class ViewerFiles:
-    """The files of `VIEWER/` in image order, and what of the disc is not shown as it is."""
-
-    files: tuple[DiscFile, ...]
-    preview_series: tuple[str, ...] = ()  # Series Instance UIDs shown in 8 bits
-    tiles: int = 0  # frames and objects that cannot be shown
-
-    @property
-    def size_bytes(self) -> int:
-        """How much the files take."""
-        return sum(file.size_bytes for file in self.files)
+def can_make_previews() -> bool:
+    """Tell whether there is an encoder for pictures of 8 bits."""
+    return importlib.util.find_spec("PIL") is not None
 
 
 class ViewerPayload:
@@ -96,7 +88,12 @@ class ViewerPayload:
                 self._begin(record.instance, preview=True)
             self._pool.wait(tick)
         files = disc.files(page, self._folder, folder, program, lambda jobs: self._do(jobs, tick))
-        return ViewerFiles(files, disc.preview_series(), disc.tiles)
+        return ViewerFiles(files, disc.previews, disc.tiles, disc.documents)
+
+    @property
+    def unfinished(self) -> int:
+        """How many jobs the workers have not done."""
+        return self._pool.unfinished
 
     def close(self) -> None:
         """End the workers, finished or not. What they wrote stays in the folder."""

@@ -23,14 +23,18 @@ from pathlib import Path
 from typing import Any
 
 from mkiso.core.byte_source import HeaderError
+from mkiso.core.viewer_groups import shared_attributes
+from mkiso.core.viewer_image import image_attributes
 from mkiso.core.viewer_values import Values, read_values
 from mkiso.pixels.chunk_files import assemble
+from mkiso.pixels.conversion import NotLosslessError, convert_file
 from mkiso.pixels.frames import FrameReader
+from mkiso.pixels.icons import icon
 from mkiso.pixels.instance_payload import InstancePayload
 from mkiso.pixels.large_frames import LargeFrames
 from mkiso.pixels.preview import thumbnail
 from mkiso.pixels.spool import Spool
-from mkiso.pixels.unshowable import MEMORY_LIMIT, UNREADABLE, UnshowableError
+from mkiso.pixels.unshowable import MEMORY_LIMIT, NOT_LOSSLESS, UNREADABLE, UnshowableError
 
 _HEAD_BYTES = 65536
 #: Decoding gives way to the reception that goes on at the same time.
@@ -54,6 +58,8 @@ class _Worker:
             "instance": self._instance,
             "thumbnail": self._thumbnail,
             "chunk": self._chunk,
+            "convert": self._convert,
+            "icon": self._icon,
         }
 
     def do(self, task: dict[str, Any]) -> None:
@@ -106,6 +112,22 @@ class _Worker:
             reader = FrameReader(values, task["syntax"], read_at, self._room)
             index = min(task["frame"], reader.count - 1)
             self._event("R", thumbnail(reader.samples(index), task["attributes"]))
+
+    def _icon(self, task: dict[str, Any]) -> None:
+        """Send a small grey picture of an object's first frame."""
+        with _opened(task) as (values, read_at):
+            self._beat()
+            reader = FrameReader(values, task["syntax"], read_at, self._room)
+            attributes = {**image_attributes(values), **shared_attributes(values)}
+            self._event("R", icon(reader.samples(0), attributes))
+
+    def _convert(self, task: dict[str, Any]) -> None:
+        """Write an instance in another transfer syntax, or say why that cannot be done."""
+        self._beat()
+        try:
+            self._event("R", convert_file(task, self._beat))
+        except NotLosslessError as error:
+            self._event("E", {"code": NOT_LOSSLESS, "text": str(error)})
 
     def _chunk(self, task: dict[str, Any]) -> None:
         """Write one chunk file of the disc."""

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
 
 from mkiso.core.checksums import checksum_file, file_in_memory
 from mkiso.core.context import Context
-from mkiso.core.file_ids import place
+from mkiso.core.conversion_plan import Conversion, conversion_sentences
+from mkiso.core.disc_set import DiscPart, divide, set_name
+from mkiso.core.icon_rules import Icon
 from mkiso.core.identity import PatientGroup, patients
-from mkiso.core.index_page import describe_disc
+from mkiso.core.index_page import IndexPage, ViewerPart, describe_disc
+from mkiso.core.job import Job
 from mkiso.core.media_names import d_characters
+from mkiso.core.media_profiles import AS_RECEIVED, ISO_9660, foreign_syntaxes, require_profile
 from mkiso.core.model import (
     DiscFile,
     ExpectedInstance,
@@ -19,12 +26,15 @@ from mkiso.core.model import (
     FileSetInstance,
     FindResult,
     RetrieveResult,
+    ShortSeries,
+    ViewerContent,
 )
+from mkiso.core.viewer_files import ViewerFiles
+from mkiso.core.viewer_index import FOLDER, FORMAT
 from mkiso.disc.dicomdir import build_dicomdir
 from mkiso.disc.pages import index_file, readme_file
+from mkiso.disc.viewer_program import program_files
 
-#: PS3.11 Annex D, General Purpose CD-R Interchange.
-STD_GEN_CD = "STD-GEN-CD"
 #: PS3.3 F.3.2.1: a File-set ID has at most 16 characters.
 _FILE_SET_ID_LENGTH = 16
 
@@ -36,10 +46,24 @@ class Acquired:
     found: FindResult
     retrieved: RetrieveResult
     made_on: str  # the day, YYYY-MM-DD
+    conversions: tuple[Conversion, ...] = ()  # of the instances, for the profile asked for
+    icons: Mapping[str, Icon] = field(default_factory=dict)  # by SOP Instance UID
 
 
-def run(given: Acquired, context: Context) -> tuple[FileSet, ...]:
-    """Return one plan a disc: the files in image order, DICOMDIR and pages included.
+#: The page of a disc, its instances and its number in; the viewer's files, or None, out.
+MakeViewer: TypeAlias = Callable[
+    [IndexPage, tuple[FileSetInstance, ...], int], "ViewerFiles | None"
+]
+
+
+def no_viewer(_page: IndexPage, _placed: tuple[FileSetInstance, ...], _number: int) -> None:
+    """Make no viewer."""
+
+
+def run(
+    given: Acquired, context: Context, make_viewer: MakeViewer = no_viewer
+) -> tuple[FileSet, ...]:
+    """Return one plan a disc: the files in image order, DICOMDIR, pages and viewer included.
 
     Raises IdentityError and AmbiguousError when the objects are not of one patient. Without a
     single instance there is no disc.
@@ -53,62 +77,136 @@ def run(given: Acquired, context: Context) -> tuple[FileSet, ...]:
     )
     for warning in dict.fromkeys(w for group in groups for w in group.warnings):
         context.warn(warning)
-    missing = _missing_by_group(
-        groups, given.retrieved.missing, one_patient=not context.job.per_patient
-    )
+    gaps = _gaps(groups, given.retrieved, one_patient=not context.job.per_patient)
+    job = context.job
+    divided = [  # whole before the first disc is begun
+        (group, gap, part)
+        for group, gap in zip(groups, gaps, strict=True)
+        for part in divide(
+            group.instances, job.media_size_bytes, viewer=job.viewer, may_split=job.split
+        )
+    ]
     return tuple(
-        _file_set(group, gap, (number, len(groups)), given, context)
-        for number, (group, gap) in enumerate(zip(groups, missing, strict=True), 1)
+        _file_set(
+            (group, part), gap, (number, len(divided)), given, context, make_viewer=make_viewer
+        )
+        for number, (group, gap, part) in enumerate(divided, 1)
     )
 
 
 def _file_set(
-    group: PatientGroup,
-    missing: tuple[ExpectedInstance, ...],
+    content: tuple[PatientGroup, DiscPart],
+    gap: _Gap,
     place_in_job: tuple[int, int],
     given: Acquired,
     context: Context,
+    *,
+    make_viewer: MakeViewer,
 ) -> FileSet:
     """Return the plan of one disc."""
     context.require_running()
     job = context.job
     number, of = place_in_job
-    placed = place(group.instances)
+    group, part = content
+    placed = part.placed
+    conversions, problems = _conformance(part, given, job)
     accession_numbers = _accession_numbers(group, given)
     name = _name(accession_numbers, number if of > 1 else 0)
     complete = not given.retrieved.missing_count and given.found.count_verified
-    directory = file_in_memory("DICOMDIR", build_dicomdir(name, placed, warn=context.warn))
+    directory = file_in_memory(
+        "DICOMDIR", build_dicomdir(name, placed, warn=context.warn, icons=given.icons)
+    )
     page = describe_disc(
         placed,
         volume_id=name,
         made_on=given.made_on,
-        number=1,  # discs of several patients are no set: each is the only one of its patient
-        of=1,
+        number=part.number,  # of its patient's: discs of several patients are no set
+        of=part.of,
+        disc_set=part.index,
+        profile_problems=problems,
+        conversions=conversion_sentences(conversions),
         complete=complete,
-        missing=missing,
+        missing=gap.missing,
+        short_series=gap.short_series,
+        listed=(series for study in given.found.studies for series in study.series),
         modalities=job.modalities,
         left_out=_left_out(group, given),
     )
+    viewer = _with_program(make_viewer(page, placed, number), job.templates_folder)
     heads = (
         directory,
-        index_file(page, job.institution, job.templates_folder),
+        index_file(_with_viewer(page, viewer), job.institution, job.templates_folder),
         readme_file(job.institution, job.templates_folder),
     )
-    instances = tuple(_instance_file(item) for item in placed)
-    checksums = checksum_file((*heads, *instances))
+    others = (*(viewer.files if viewer else ()), *(_instance_file(item) for item in placed))
+    checksums = checksum_file((*heads, *others))
     return FileSet(
         file_set_id=name,
         volume_id=name,
         instances=placed,
-        files=(*heads, checksums, *instances),
+        files=(*heads, checksums, *others),
         number=number,
         of=of,
         complete=complete,
-        missing=missing,
+        missing=tuple(gap.missing),
+        short_series=tuple(gap.short_series),
         overruled=group.overruled,
         accession_numbers=accession_numbers,
-        profile=STD_GEN_CD if page.profile_met else "",
+        profile=_profile_met(page, job),
+        profile_problems=problems,
+        conversions=conversions,
+        set_number=part.number,
+        set_of=part.of,
+        volume_set_id=set_name(_name(accession_numbers, 0), part.number, part.of),
+        viewer=_content(viewer) if viewer else None,
     )
+
+
+def _conformance(
+    part: DiscPart, given: Acquired, job: Job
+) -> tuple[tuple[Conversion, ...], tuple[str, ...]]:
+    """Return what was converted of a disc's instances, and what keeps it from its profile."""
+    uids = {item.instance.sop_instance_uid for item in part.placed}
+    conversions = tuple(each for each in given.conversions if each.sop_instance_uid in uids)
+    profile = require_profile(job.profile)
+    if profile is None:
+        return (), ()
+    syntaxes = Counter(item.instance.transfer_syntax_uid for item in part.placed)
+    problems = [
+        f"{syntaxes[uid]:,} objects are in transfer syntax {uid}"
+        for uid in foreign_syntaxes(profile, syntaxes)
+    ]
+    if profile.file_system != ISO_9660:
+        problems.append(f"its medium has the file system {profile.file_system}, an image ISO 9660")
+    return conversions, tuple(
+        f"Not conformant to {profile.name}, because {problem}." for problem in problems
+    )
+
+
+def _profile_met(page: IndexPage, job: Job) -> str:
+    """Return the profile that the disc meets: the one asked for, else the first that fits."""
+    if job.profile in {AS_RECEIVED, ""}:
+        return page.profile
+    return "" if page.profile_problems else job.profile
+
+
+def _with_program(made: ViewerFiles | None, site_templates: Path | None) -> ViewerFiles | None:
+    """Return the viewer's files with its program before the pixels."""
+    if made is None:
+        return None
+    return dataclasses.replace(made, files=(*program_files(site_templates), *made.files))
+
+
+def _with_viewer(page: IndexPage, viewer: ViewerFiles | None) -> IndexPage:
+    """Return the page with what it says of the viewer."""
+    if viewer is None:
+        return page
+    part = ViewerPart(viewer.documents, previews=bool(viewer.preview_series))
+    return dataclasses.replace(page, viewer=part, other_files=(*page.other_files, f"{FOLDER}/"))
+
+
+def _content(viewer: ViewerFiles) -> ViewerContent:
+    return ViewerContent(FORMAT, viewer.size_bytes, viewer.preview_series, viewer.tiles)
 
 
 def _accession_numbers(group: PatientGroup, given: Acquired) -> tuple[str, ...]:
@@ -146,22 +244,35 @@ def _instance_file(item: FileSetInstance) -> DiscFile:
     )
 
 
-def _missing_by_group(
-    groups: Sequence[PatientGroup], missing: Sequence[ExpectedInstance], *, one_patient: bool
-) -> list[tuple[ExpectedInstance, ...]]:
+@dataclass(slots=True)
+class _Gap:
+    """What one disc lacks."""
+
+    missing: list[ExpectedInstance] = field(default_factory=list)
+    short_series: list[ShortSeries] = field(default_factory=list)
+
+
+def _gaps(
+    groups: Sequence[PatientGroup], retrieved: RetrieveResult, *, one_patient: bool
+) -> list[_Gap]:
     """Return what each disc lacks.
 
     Where there may be several patients, no disc names what belongs to a study of which nothing
     arrived: it may be another one's. The report names it.
     """
-    gaps: list[list[ExpectedInstance]] = [[] for _ in groups]
+    gaps = [_Gap() for _ in groups]
     owner = {
         instance.study_instance_uid: number
         for number, group in enumerate(groups)
         for instance in group.instances
     }
-    for instance in missing:
-        number = owner.get(instance.study_instance_uid, 0 if one_patient else None)
-        if number is not None:
-            gaps[number].append(instance)
-    return [tuple(gap) for gap in gaps]
+
+    def of_study(study_instance_uid: str) -> _Gap:
+        number = owner.get(study_instance_uid, 0 if one_patient else None)
+        return _Gap() if number is None else gaps[number]
+
+    for instance in retrieved.missing:
+        of_study(instance.study_instance_uid).missing.append(instance)
+    for series in retrieved.short_series:
+        of_study(series.study_instance_uid).short_series.append(series)
+    return gaps

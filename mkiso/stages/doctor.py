@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mkiso.core.answer import Answer, bad, doubtful, good
+from mkiso.core.display_text import size_text
 from mkiso.core.job import Job, Node
 from mkiso.core.query import matching_study, study_query
-from mkiso.core.report import in_megabytes
 from mkiso.disc.pages import check_templates
 from mkiso.errors import CantCreateError, ConfigError, DiskError, MkisoError, TemporaryError
 from mkiso.network.echo import echo
@@ -19,6 +19,7 @@ from mkiso.network.find import FindSession
 from mkiso.network.our_addresses import receiver_addresses
 from mkiso.network.port_lock import PortLock
 from mkiso.network.receiver import Receiver
+from mkiso.network.tls import require_tls, require_valid, server_context
 from mkiso.network.transport import AssociationLostError, AssociationRejectedError
 from mkiso.storage.state_folder import find_state_folder
 from mkiso.storage.workspace import free_bytes, require_output_folder
@@ -29,6 +30,8 @@ _NOBODYS_STUDY = "2.25.0"
 LINE_QUESTIONS = ("echo", "find", "port")
 #: Below this, the next large disc may not fit.
 _SCARCE_BYTES = 5_000_000_000
+#: A certificate that ends so soon should be renewed now.
+_SOON_DAYS = 30
 #: Decoders for nodes that take no compressed images, by what they decode.
 _DECODERS = {
     "JPEG": "gdcm",
@@ -52,6 +55,7 @@ def run(patient: Patient) -> tuple[Answer, ...]:
     job = patient.job
     return (
         check_configuration(patient),
+        *check_tls(job),
         *check_archive(patient),
         check_port(job),
         check_addresses(job),
@@ -127,6 +131,26 @@ def check_find(archive: Node, calling: str, log: Callable[[str], None]) -> Answe
     return good("find", f"{archive.name} answers C-FIND from {calling}.")
 
 
+def check_tls(job: Job) -> tuple[Answer, ...]:
+    """Say for each certificate of ours how long it holds; nothing where no line is encrypted."""
+    lines = (job.receiver.tls, job.archive.tls, *(node.tls for node in job.forward))
+    if not any(lines):
+        return ()
+    try:
+        require_tls(job)
+        own = dict.fromkeys(tls for tls in lines if tls is not None and tls.certificate)
+        days = {tls: require_valid(tls, time.time()) / 86400 for tls in own}
+    except MkisoError as error:
+        return (bad("tls", error),)
+    answers = tuple(
+        (doubtful if left < _SOON_DAYS else good)(
+            "tls", f"The certificate {tls.certificate} is valid for {left:.0f} more days."
+        )
+        for tls, left in days.items()
+    )
+    return answers or (good("tls", "The authorities of TLS can be read; we show no certificate."),)
+
+
 def check_port(job: Job) -> Answer:
     """Try to take our port, as a run would."""
     if job.archive.retrieve == "get":
@@ -139,7 +163,7 @@ def check_port(job: Job) -> Answer:
     except MkisoError as error:
         return bad("port", error)
     try:
-        with Receiver(ours.ae_title, ours.bind, ours.port):
+        with Receiver(ours.ae_title, ours.bind, ours.port, tls=server_context(ours.tls)):
             return good("port", f"Our port {ours.port} is free.")
     except MkisoError as error:
         return bad("port", error)
@@ -179,9 +203,9 @@ def check_space(job: Job) -> Answer:
         free = free_bytes(folder if folder.exists() else folder.parent)
     except OSError as error:
         return bad("space", CantCreateError(f"{folder} cannot be looked at: {error.strerror}."))
-    sentence = f"{in_megabytes(free)} are free in {folder}."
+    sentence = f"{size_text(free)} are free in {folder}."
     if free < job.minimum_free_bytes:
-        kept = in_megabytes(job.minimum_free_bytes)
+        kept = size_text(job.minimum_free_bytes)
         return bad("space", DiskError(f"{sentence} {kept} must stay free: make room."))
     if free < _SCARCE_BYTES:
         return doubtful("space", f"{sentence} A disc needs twice its size while it is made.")
@@ -201,7 +225,7 @@ def check_state(job: Job) -> Answer:
 
 def check_pages(job: Job) -> Answer:
     """Render every page of a disc with a sample."""
-    problems = check_templates(job.templates_folder)
+    problems = check_templates(job.templates_folder, job.institution.logo)
     if problems:
         return bad("templates", ConfigError(problems[0], details=problems[1:]))
     own = f", those in {job.templates_folder} first" if job.templates_folder else ""

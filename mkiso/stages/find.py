@@ -207,7 +207,10 @@ class _Find:
     def _require_found(self, wanted: str, asked: str) -> None:
         sentence = f"{asked} was not found in {self._archive}."
         if not self._job.skip_not_found:
-            raise NotFoundError(f"{sentence[:-1]}; check it, or ask where it was archived.")
+            raise NotFoundError(
+                f"{sentence[:-1]}; check it, or ask where it was archived.",
+                not_found=(*self._not_found, wanted),
+            )
         self._not_found.append(wanted)
         self._warnings.append(sentence)
 
@@ -219,7 +222,11 @@ class _Find:
         others = ", ".join(sorted({series.modality or "?" for series in left_out}))
         if not studies:
             if not left_out:
-                raise NotFoundError(f"None of what was asked for was found in {self._archive}.")
+                raise NotFoundError(
+                    f"None of what was asked for was found in {self._archive}; check the numbers, "
+                    "or ask where they were archived.",
+                    not_found=tuple(self._not_found),
+                )
             raise NotFoundError(
                 f"Nothing is left with the modality {wanted}; the archive has {others} there."
             )
@@ -319,7 +326,6 @@ class _Find:
 
     def _wait(self, seconds: float, error: TemporaryError) -> None:
         """Tell why, and sleep; raises when the job is stopped or its deadline passes."""
-        self._context.log(f"C-FIND failed: {error}; again in {seconds:g} s")
         self._context.say(f"{error} Trying again in {seconds:g} s.")
         for _ in range(math.ceil(seconds / _NAP_SECONDS)):
             self._context.require_time()

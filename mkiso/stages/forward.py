@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from mkiso.core.context import Context, Progress
 from mkiso.core.dimse_status import Outcome, Service, meaning_of
 from mkiso.core.disc_content import Disc
+from mkiso.core.display_text import counted
 from mkiso.core.job import Node
 from mkiso.core.report import FailedInstance, ForwardReport
 from mkiso.disc.disc_instances import instances_in_image
 from mkiso.errors import LimitError, TemporaryError
 from mkiso.network.store import OutgoingFile, StoreResult, StoreSurroundings, send_files
-from mkiso.pixels.decode import decoded_data_set
 from mkiso.storage.ledger import Ledger
 
 #: Statuses are written down in batches of this many.
@@ -67,6 +67,7 @@ class _Tally:
     ledger: Ledger
     files: Sequence[tuple[str, OutgoingFile]]
     sent: int = 0
+    earlier: int = 0  # of these, by an earlier run
     warnings: int = 0
     failed: list[FailedInstance] = field(default_factory=list)
     _decided: set[str] = field(default_factory=set)  # SOP Instance UIDs
@@ -86,8 +87,9 @@ class _Tally:
                 self._count(status)
             else:
                 todo.append(file)
+        self.earlier = self.sent
         if self.sent:
-            self.context.say(f"{self.node.name} has {self.sent} instances already.")
+            self.context.say(f"{self.node.name} has {counted(self.sent, 'instance')} already.")
 
         def report(result: StoreResult) -> None:
             self._note(result, image_of[result.file.sop_instance_uid])
@@ -101,7 +103,7 @@ class _Tally:
                 surroundings=StoreSurroundings(
                     report=report,
                     log=self.context.log,
-                    decode=_decode,
+                    decode=decoded_file,
                     require_running=self.context.require_time,
                 ),
             )
@@ -115,7 +117,9 @@ class _Tally:
 
     def report(self) -> ForwardReport:
         """Return what became of it."""
-        return ForwardReport(self.node.name, self.sent, self.warnings, tuple(self.failed))
+        return ForwardReport(
+            self.node.name, self.sent, self.warnings, tuple(self.failed), self.earlier
+        )
 
     @property
     def _key(self) -> str:
@@ -162,8 +166,13 @@ def _is_taken(status: int) -> bool:
     return meaning_of(Service.STORE, status).outcome in (Outcome.SUCCESS, Outcome.WARNING)
 
 
-def _decode(file: OutgoingFile, transfer_syntax_uid: str) -> bytes:
-    """Return the data set of a file in a plain syntax that the node takes."""
+def decoded_file(file: OutgoingFile, transfer_syntax_uid: str) -> bytes:
+    """Return the data set of a file in a plain syntax that the node takes.
+
+    Raises LimitError for one too large for the memory, and what decoding raises.
+    """
+    from mkiso.pixels.decode import decoded_data_set  # noqa: PLC0415 - slow, and hardly ever used
+
     if file.size_bytes > _MOST_DECODED_BYTES:
         raise LimitError(f"An instance of {file.size_bytes} bytes is too large to be decoded.")
     with file.path.open("rb") as source:

@@ -33,6 +33,7 @@ from mkiso.network.port_lock import PortLock
 from mkiso.network.receiver import Receiver, StorageJob
 from mkiso.network.senders import calling_ae_title_allowed, peer_allowed
 from mkiso.network.sub_operations import RetrieveOutcome
+from mkiso.network.tls import server_context
 from mkiso.storage.instances import InstanceStore
 
 _QUESTION = "move-destination"
@@ -40,6 +41,7 @@ _MOST_ANSWERS = 10_000
 #: How long one instance may take, and what may follow the archive's last word.
 _WAIT_SECONDS = 120.0
 _AFTER_SECONDS = 10.0
+_RELEASE_SECONDS = 1.0
 
 
 @dataclass(slots=True)
@@ -86,7 +88,7 @@ def find_small_instance(
         if not studies:
             raise NotFoundError(
                 f"{job.archive.name} has no study with the accession number "
-                f"{printable(accession_number)}."
+                f"{printable(accession_number)}; give one that it has."
             )
         study_uid = studies[0].study_instance_uid
         found = session.find(
@@ -116,7 +118,8 @@ def _move_one(job: Job, instance: ExpectedInstance, log: Callable[[str], None]) 
     ours, senders = job.receiver, _Senders()
     with tempfile.TemporaryDirectory(prefix="mkiso-move-test-") as folder:
         store = InstanceStore(Path(folder))
-        receiver = Receiver(ours.ae_title, ours.bind, ours.port, log=log)
+        tls = server_context(ours.tls)
+        receiver = Receiver(ours.ae_title, ours.bind, ours.port, tls=tls, log=log)
         with receiver:
             receiver.start(
                 StorageJob(
@@ -131,7 +134,11 @@ def _move_one(job: Job, instance: ExpectedInstance, log: Callable[[str], None]) 
             outcome = _follow(job, instance, receiver, log)
         if receiver.reception.instances_stored:
             return _came_back(job, senders)
-        called = {a.called_ae_title for a in receiver.reception.foreign_attempts}
+        seen = receiver.reception
+    if seen.tls_failures:
+        sentences = " ".join(seen.tls_failures)
+        return bad(_QUESTION, ConfigError(f"Nothing came back: no TLS with {sentences}"))
+    called = {a.called_ae_title for a in seen.foreign_attempts}
     return _did_not(job, senders, outcome, called - {"", ours.ae_title})
 
 
@@ -155,9 +162,8 @@ def _follow(
         log=log,
     )
     outcome = move.wait(_WAIT_SECONDS + 1)
-    if outcome is None:
-        move.abort()
-        outcome = RetrieveOutcome(None)
+    move.close(_RELEASE_SECONDS)
+    outcome = outcome or RetrieveOutcome(None)
     seen = receiver.reception
     if outcome.error is None or seen.associations_seen:
         seen.wait_until(lambda: bool(seen.instances_stored), _AFTER_SECONDS)

@@ -10,9 +10,21 @@ from mkiso.core.context import Context
 from mkiso.core.disc_content import Disc, VerifiedImage
 from mkiso.core.job import Job
 from mkiso.core.media_names import disc_name, file_safe_name, require_disc_name
-from mkiso.core.model import FileSet
-from mkiso.core.sidecar import content_options, encode_sidecar, same_disc, sidecar
-from mkiso.disc.publication import existing_disc, give_name, output_lock, sidecar_path
+from mkiso.core.model import FileSet, FindResult
+from mkiso.core.sidecar import (
+    content_options,
+    encode_sidecar,
+    may_be_same_disc,
+    same_disc,
+    sidecar,
+)
+from mkiso.disc.publication import (
+    described_disc,
+    existing_disc,
+    give_name,
+    output_lock,
+    sidecar_path,
+)
 from mkiso.errors import CantCreateError
 
 
@@ -33,13 +45,7 @@ def run(
     """
     job = context.job
     path = job.output_folder / f"{_full_name(name, job, file_set)}.iso"
-    content = sidecar(
-        file_set,
-        sha256=image.sha256,
-        size_bytes=image.size_bytes,
-        accession_numbers=_accession_numbers(job, file_set),
-        options=content_options(job),
-    )
+    content = _content(job, file_set, image)
     with output_lock(job.output_folder, context.require_time):
         if not job.replace and path.exists():
             return _existing(path, content, image, file_set, context)
@@ -48,6 +54,49 @@ def run(
         )
     context.log(f"published {path.name}: {image.size_bytes} bytes, sha256 {image.sha256}")
     return _disc(path, file_set, image.size_bytes, image.sha256, existed=False)
+
+
+def require_names(file_sets: Sequence[FileSet], context: Context) -> None:
+    """Test all names of a job before the first disc gets its own: all of them, or none.
+
+    Raises CantCreateError when another disc has one of the names.
+    """
+    job = context.job
+    for file_set in file_sets:
+        path = job.output_folder / f"{_full_name('', job, file_set)}.iso"
+        if job.replace or not path.exists():
+            continue
+        there = described_disc(path)
+        if there is None or not same_disc(there, _content(job, file_set, None)):
+            raise _taken(path)
+        if len(file_sets) > 1 and existing_disc(path) is None:  # of one disc `run` sees it
+            raise _taken(path)
+
+
+def require_possible_name(found: FindResult, context: Context) -> None:
+    """Test the name as far as the archive's list goes: before minutes of transfer.
+
+    Nothing is known before the transfer of an incomplete disc (it has another name), of discs of
+    several patients without `--name`, and of instances that the archive only counts. A disc with
+    the same instances may still turn out another one by their bytes: `require_names` sees it.
+    Raises CantCreateError.
+    """
+    job = context.job
+    base = job.name.removesuffix(".iso")
+    if not base and job.accession_numbers and not job.per_patient:
+        base = file_safe_name(job.accession_numbers[0])
+    path = job.output_folder / f"{base}.iso"
+    if job.replace or job.allow_incomplete or not base or not path.exists():
+        return
+    there = described_disc(path)
+    if there is None:
+        raise _taken(path)
+    listed = all(series.instances for study in found.studies for series in study.series)
+    uids = {instance.sop_instance_uid for instance in found.expected}
+    if job.per_patient or not listed or not found.count_verified:
+        return
+    if not may_be_same_disc(there, uids, content_options(job)):
+        raise _taken(path)
 
 
 def _existing(
@@ -60,10 +109,7 @@ def _existing(
     """Give the disc that is there already, when it is this one."""
     there = existing_disc(path)
     if there is None or not same_disc(there, content):
-        raise CantCreateError(
-            f"Another disc is already at {path}; move it away, choose another name with "
-            "--name, or overwrite it with --replace."
-        )
+        raise _taken(path)
     image.part.unlink(missing_ok=True)
     context.log(f"the same disc exists already: {path.name}")
     return _disc(path, file_set, there["size_bytes"], there["sha256"], existed=True)
@@ -82,14 +128,36 @@ def _full_name(name: str, job: Job, file_set: FileSet) -> str:
     if not base:
         numbers = _accession_numbers(job, file_set)
         base = file_safe_name(_first_of(numbers, file_set))
-        if file_set.of > 1 and numbers:
-            number = 1  # a disc of another patient has its own accession number
+        if job.per_patient and numbers:
+            number = file_set.set_number  # another patient's disc has its own accession number
     return disc_name(require_disc_name(base), number, complete=file_set.complete)
 
 
 def _accession_numbers(job: Job, file_set: FileSet) -> tuple[str, ...]:
     """Give the accession numbers of a disc: the job's, but of several patients only its own."""
-    return file_set.accession_numbers if file_set.of > 1 else job.accession_numbers
+    if not job.per_patient:
+        return job.accession_numbers
+    own = file_set.accession_numbers
+    asked = (number for number in job.accession_numbers if number in own)
+    return tuple(dict.fromkeys((*asked, *own)))
+
+
+def _content(job: Job, file_set: FileSet, image: VerifiedImage | None) -> dict[str, Any]:
+    """Give the sidecar; without an image its hash and size are empty."""
+    return sidecar(
+        file_set,
+        sha256=image.sha256 if image else "",
+        size_bytes=image.size_bytes if image else 0,
+        accession_numbers=_accession_numbers(job, file_set),
+        options=content_options(job),
+    )
+
+
+def _taken(path: Path) -> CantCreateError:
+    return CantCreateError(
+        f"Another disc is already at {path}; move it away, choose another name with "
+        "--name, or overwrite it with --replace."
+    )
 
 
 def _disc(path: Path, file_set: FileSet, size_bytes: int, sha256: str, *, existed: bool) -> Disc:
@@ -105,4 +173,7 @@ def _disc(path: Path, file_set: FileSet, size_bytes: int, sha256: str, *, existe
         complete=file_set.complete,
         existed=existed,
         profile=file_set.profile,
+        profile_problems=file_set.profile_problems,
+        conversions=file_set.conversions,
+        viewer=file_set.viewer,
     )

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mkiso.core.context import Context, Progress
 from mkiso.core.holdings import Holdings
-from mkiso.core.model import FindResult, ReceivedInstance, RetrieveResult
+from mkiso.core.model import FindResult, ReceivedInstance, RetrieveResult, ShortSeries
 from mkiso.core.reconcile import Reconciliation
 from mkiso.errors import IdentityError, IncompleteError, LimitError, TemporaryError
 from mkiso.network.asking import Asking
@@ -50,16 +50,18 @@ def run(
     find_again: Callable[[], FindResult],
     has_grown: Callable[[FindResult], bool],
     listeners: Sequence[Listener] = (),
+    already: Sequence[ReceivedInstance] = (),
 ) -> Retrieved:
     """Retrieve everything that `given` lists into `folder`; what stays missing is in the result.
 
     `receiver` is bound already (None: C-GET). `find_again` asks the archive anew, `has_grown` asks
     whether its list has changed. `listeners` are called for each instance, in another thread.
+    `already` is here from an earlier run and is not asked for.
 
     Raises IdentityError for instances of other studies and for one UID with two contents, the
     archive's own failure when nothing came of it, and what ends any job early.
     """
-    books = _Books(given, context, folder, listeners)
+    books = _Books(given, context, folder, listeners, already)
     modalities = {series.modality for study in given.studies for series in study.series}
     try:
         with open_retrieval(
@@ -71,6 +73,8 @@ def run(
     except (TemporaryError, IncompleteError):
         books.require_ours()  # weighs more than what else went wrong, and is not to be tried again
         raise
+    finally:
+        books.close()
     return books.result()
 
 
@@ -96,16 +100,28 @@ class _Books:
     """What is expected and what arrived. Instances come in threads of the receiver."""
 
     def __init__(
-        self, found: FindResult, context: Context, folder: Path, listeners: Sequence[Listener]
+        self,
+        found: FindResult,
+        context: Context,
+        folder: Path,
+        listeners: Sequence[Listener],
+        already: Sequence[ReceivedInstance],
     ) -> None:
         self.reception = Reception()  # until the retrieval is open
         self._context = context
         self._listeners = listeners
-        self._store = InstanceStore(folder, minimum_free_bytes=context.job.minimum_free_bytes)
+        self._store = InstanceStore(
+            folder,
+            minimum_free_bytes=context.job.minimum_free_bytes,
+            max_instance_bytes=context.job.max_instance_bytes,
+            adopted=already,
+        )
         self._lock = threading.Lock()  # of the holdings
         self._holdings = Holdings(found)
         self._not_ours: dict[str, None] = {}  # Study Instance UIDs that were not asked for
         self._next_progress = 0.0
+        for instance in already:
+            self._holdings.take(instance)
 
     # --- what the receiver asks and tells, in its own threads
 
@@ -119,7 +135,12 @@ class _Books:
             begin=self._store.begin,
             wanted=self._wanted,
             stored=self._stored,
+            make_ready=self._store.make_ready,
         )
+
+    def close(self) -> None:
+        """Remove the file that was made ready for one more instance."""
+        self._store.close()
 
     def _wanted(self, study_instance_uid: str, series_instance_uid: str) -> bool:
         wanted = self._holdings.wants(study_instance_uid, series_instance_uid)
@@ -140,6 +161,12 @@ class _Books:
             raise LimitError(
                 f"The archive sends more than the {most} instances that a job may have; ask for "
                 "less, or raise --max-instances."
+            )
+        most_bytes = self._context.job.max_bytes
+        if most_bytes is not None and self._holdings.size_bytes > most_bytes:
+            raise LimitError(
+                f"The archive sends more than the {most_bytes} bytes that a job may have; ask for "
+                "less, or raise max_size in [job]."
             )
         for listener in self._listeners:
             listener(instance)
@@ -206,9 +233,12 @@ class _Books:
             self.list_never_settled()
         self._warn()
         gap, found = self.gap(), self._holdings.found
-        unnamed = gap.missing_count - len(gap.missing)
+        short = tuple(
+            ShortSeries(series.series_instance_uid, series.study_instance_uid, count)
+            for series, count in gap.short_series
+        )
         instances = tuple(self._holdings.received.values())
-        return Retrieved(found, RetrieveResult(instances, gap.missing, unnamed_missing=unnamed))
+        return Retrieved(found, RetrieveResult(instances, gap.missing, short))
 
     def require_faultless(self) -> None:
         """Raise for a full disk, and as `require_ours` does."""
@@ -242,6 +272,8 @@ class _Books:
             )
         if reception.refused > _MOST_NAMED:
             warn(f"{reception.refused} instances were not accepted in all; the log names them.")
+        if reception.tls_failures:
+            warn(f"Somebody connected and did not begin TLS: {reception.tls_failures[0]}")
         if reception.foreign:
             warn(
                 f"{reception.foreign} associations of senders that are not the archive were "

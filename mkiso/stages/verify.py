@@ -7,11 +7,13 @@ from pathlib import Path
 
 from mkiso.core.context import Context, Progress
 from mkiso.core.disc_content import CheckResult, Image, VerifiedImage, expected_content
+from mkiso.core.display_text import counted
 from mkiso.core.findings import WARNING
 from mkiso.core.model import FileSet
+from mkiso.disc.presence import require_disc, said_of
 from mkiso.disc.publication import check_against_sidecar
 from mkiso.disc.read_back import check_folder, check_image
-from mkiso.errors import DataError, VerifyError
+from mkiso.errors import VerifyError
 
 #: Findings in the words of an exception; the rest is in the log.
 MAX_DETAILS = 50
@@ -35,27 +37,31 @@ def run(image: Image, file_set: FileSet, context: Context) -> VerifiedImage:
             context.warn(finding.message)
     if not result.passed:
         raise VerifyError(
-            f"The image read back from the disk has {len(result.errors)} faults and is not "
-            "published; check the disk and run the job again.",
+            f"The image read back from the disk has {counted(len(result.errors), 'fault')} and is "
+            "not published; check the disk and run the job again.",
             details=tuple(str(finding) for finding in result.errors[:MAX_DETAILS]),
         )
     context.log(f"verified: {len(result.files)} files, {len(result.instances)} instances")
     return VerifiedImage(image.part, result.size_bytes, result.sha256, result)
 
 
-def check_path(path: Path, progress: Callable[[Progress], None] | None = None) -> CheckResult:
+def check_path(
+    path: Path, progress: Callable[[Progress], None] | None = None, *, profile: str = ""
+) -> CheckResult:
     """Judge an image, or a mounted or extracted disc, without knowing what was planned.
 
-    An image with a sidecar beside it is compared with that, too. Raises DataError when there is
-    nothing at `path` that could be a disc.
+    What keeps it from the application profile named `profile` is a fault, too. An image with a
+    sidecar beside it is compared with that, too. Raises as `require_disc` does
+    when there is nothing to judge at `path`, and PermissionDeniedError for a file in the folder.
     """
 
     def report(done: int, total: int) -> None:
         if progress:
             progress(Progress("verify", done, total, size_bytes=done))
 
+    require_disc(path)
     if path.is_dir():
-        return check_folder(path, progress=report)
-    if not (path.is_file() or path.is_block_device()):
-        raise DataError(f"There is no disc at {path}; give an image or the folder of a disc.")
-    return check_against_sidecar(path, check_image(path, progress=report))
+        with said_of(path):
+            return check_folder(path, progress=report, profile=profile)
+    result = check_image(path, progress=report, profile=profile)
+    return check_against_sidecar(path, result)

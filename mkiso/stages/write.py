@@ -4,14 +4,32 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from mkiso.core.context import Context, Progress
 from mkiso.core.disc_content import Image
 from mkiso.core.media_names import source_date_epoch
 from mkiso.core.model import FileSet
-from mkiso.disc.image import write_image
+from mkiso.disc.image import planned_size, write_image
+from mkiso.errors import LimitError
+
+
+def require_fit(file_sets: Sequence[FileSet], capacity_bytes: int | None) -> None:
+    """Raise LimitError when an image would be larger than the medium it is meant for.
+
+    The plan of several discs estimates what viewers take; here their sizes are known.
+    """
+    if capacity_bytes is None:
+        return
+    for file_set in file_sets:
+        size = planned_size(file_set)
+        if size > capacity_bytes:
+            raise LimitError(
+                f"Disc {file_set.number} of {file_set.of} would take {size / 1e6:,.1f} MB and the "
+                f"medium holds {capacity_bytes / 1e6:,.1f} MB; use a smaller viewer with --viewer "
+                "preview or none, or a larger medium with --medium."
+            )
 
 
 def run(

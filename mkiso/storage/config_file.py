@@ -19,8 +19,15 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-#: Folders in the file that are relative to the file itself, since cron starts programs anywhere.
-_FOLDERS = (("job", "output"), ("templates", "folder"), ("state", "folder"))
+#: Paths in the file that are relative to the file itself, since cron starts programs anywhere.
+_FOLDERS = (
+    ("job", "output"),
+    ("templates", "folder"),
+    ("state", "folder"),
+    ("audit", "file"),
+    ("institution", "logo"),
+)
+_TLS_FILES = ("tls_ca_file", "tls_certificate", "tls_key")
 
 
 def candidates(environ: Mapping[str, str]) -> list[Path]:
@@ -40,10 +47,18 @@ def find_config_file(named: str | None, environ: Mapping[str, str] = os.environ)
     """
     for source, name in (("--config", named), ("MKISO_CONFIG", environ.get("MKISO_CONFIG"))):
         if name:
-            if not Path(name).is_file():
-                raise ConfigError(f"The configuration file {name} ({source}) does not exist.")
+            _require_file(Path(name), source)
             return Path(name)
     return next((path for path in candidates(environ) if path.is_file()), None)
+
+
+def _require_file(path: Path, source: str) -> None:
+    if path.is_dir():
+        raise ConfigError(f"{path} ({source}) is a folder; give the configuration file in it.")
+    if not path.exists():
+        raise ConfigError(
+            f"The configuration file {path} ({source}) does not exist; check the path."
+        )
 
 
 def read_config_file(path: Path) -> Config:
@@ -98,8 +113,17 @@ def _syntax_fault(path: Path, fault: str) -> str:
 
 
 def _with_folders(raw: dict[str, Any], base: Path) -> dict[str, Any]:
+    nodes = raw.get("nodes")
     for table, key in _FOLDERS:
-        inner = raw.get(table)
-        if isinstance(inner, dict) and isinstance(inner.get(key), str):
-            inner[key] = str(base / Path(inner[key]).expanduser())
+        _make_absolute(raw.get(table), key, base)
+    for key in _TLS_FILES:
+        for owner in ("receiver", "archive", "audit"):
+            _make_absolute(raw.get(owner), key, base)
+        for node in nodes.values() if isinstance(nodes, dict) else ():
+            _make_absolute(node, key, base)
     return raw
+
+
+def _make_absolute(table: Any, key: str, base: Path) -> None:
+    if isinstance(table, dict) and isinstance(table.get(key), str) and table[key]:
+        table[key] = str(base / Path(table[key]).expanduser())

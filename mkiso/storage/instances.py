@@ -14,7 +14,7 @@ import itertools
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mkiso.core.file_meta import encode_file_meta
@@ -51,18 +51,24 @@ class InstanceStore:
         minimum_free_bytes: int = 0,
         max_instance_bytes: int = MAX_INSTANCE_BYTES,
         free_bytes: Callable[[Path], int] | None = None,
+        adopted: Sequence[ReceivedInstance] = (),
     ) -> None:
-        """Use the existing `folder`, of which at least `minimum_free_bytes` stay free."""
+        """Use the existing `folder`, of which at least `minimum_free_bytes` stay free.
+
+        `adopted` instances of an earlier run are in it already.
+        """
         self.folder = folder
         self.duplicates = 0  # instances that came again with the same bytes
         self.conflicts: list[str] = []  # SOP Instance UIDs that came with two contents
         self._minimum_free_bytes = minimum_free_bytes
         self.max_instance_bytes = max_instance_bytes
         self._free_bytes = free_bytes or _free_bytes
-        self._numbers = itertools.count(1)
+        numbers = [int(i.path.stem) for i in adopted if i.path.stem.isdecimal()]
+        self._numbers = itertools.count(1 + max(numbers, default=0))
+        self._spares: list[tuple[str, int]] = []  # new open files; append and pop are atomic
         self._header_reader = header_reader
         self._levels: LevelCache = {}
-        self._hashes: dict[str, str] = {}
+        self._hashes = {i.sop_instance_uid: i.sha256 for i in adopted if i.sha256}
         self._memory = threading.local()  # one buffer for each thread that hashes
         self._next_look = 0.0  # on the monotonic clock
 
@@ -71,10 +77,40 @@ class InstanceStore:
     ) -> InstanceWriter:
         """Open a new instance. Raises OSError; ENOSPC also when too little would stay free."""
         if time.monotonic() >= self._next_look:
+            self.require_room(0)  # as long as there is none, each instance looks
             self._next_look = time.monotonic() + _SPACE_CHECK_SECONDS
-            self.require_room(0)
         uids = (sop_class_uid, sop_instance_uid, transfer_syntax_uid)
-        return InstanceWriter(self, f"{next(self._numbers):08d}", uids)
+        try:
+            number, descriptor = self._spares.pop()
+        except IndexError:
+            number, descriptor = self._create()
+        return InstanceWriter(self, number, descriptor, uids)
+
+    def make_ready(self) -> None:
+        """Create the file of the next instance, now that nobody waits for it. Raises OSError.
+
+        A file system may take as long for that as for writing a slice: ext4 looks for an inode
+        that was not freed within the last seconds.
+        """
+        if not self._spares:
+            self._spares.append(self._create())
+
+    def close(self) -> None:
+        """Remove what was made ready and not needed."""
+        while self._spares:
+            number, descriptor = self._spares.pop()
+            os.close(descriptor)
+            with contextlib.suppress(OSError):
+                os.unlink(self.part_path(number))  # noqa: PTH108 - as it was created
+
+    def part_path(self, number: str) -> str:
+        """Return the name of an instance's file while it is written."""
+        return f"{self.folder}{os.sep}{number}.part"
+
+    def _create(self) -> tuple[str, int]:
+        number = f"{next(self._numbers):08d}"
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        return number, os.open(self.part_path(number), flags, 0o600)
 
     def settle(self, writer: InstanceWriter) -> ReceivedInstance | None:
         """Hash a kept instance and return it; None when its SOP Instance UID was here already.
@@ -94,12 +130,17 @@ class InstanceStore:
             self.conflicts.append(instance.sop_instance_uid)
         return None
 
+    def forget(self) -> None:
+        """Forget the instances seen so far: a receiver that runs for months must not grow."""
+        self._hashes.clear()
+        self._levels.clear()
+
     def require_room(self, size_bytes: int) -> None:
         """Raise OSError (ENOSPC) when too little is free, LimitError for an object too large."""
         if size_bytes > self.max_instance_bytes:
             raise LimitError(
-                f"An instance is larger than {self.max_instance_bytes >> 20} MiB; "
-                "it cannot go on a disc."
+                f"An instance is larger than {self.max_instance_bytes} bytes, which is the most "
+                "that one may have; ask for less, or raise max_instance_size in [job]."
             )
         if self._minimum_free_bytes and self._free_bytes(self.folder) < self._minimum_free_bytes:
             raise OSError(
@@ -133,11 +174,13 @@ class InstanceStore:
 class InstanceWriter:
     """One instance on its way in: `write`, `finish`, then `keep` or `discard`."""
 
-    def __init__(self, store: InstanceStore, number: str, uids: tuple[str, str, str]) -> None:
-        """Create the file; `uids` are those of class, instance and transfer syntax."""
+    def __init__(
+        self, store: InstanceStore, number: str, descriptor: int, uids: tuple[str, str, str]
+    ) -> None:
+        """Fill the new open file; `uids` are those of class, instance and transfer syntax."""
         self._store = store
         self._transfer_syntax_uid = uids[2]
-        self._path = f"{store.folder}{os.sep}{number}.part"
+        self._path = store.part_path(number)
         self._final_path = f"{store.folder}{os.sep}{number}.dcm"
         self._stage = bytearray(encode_file_meta(*uids))
         self._offset = len(self._stage)  # of the data set in the file
@@ -148,8 +191,7 @@ class InstanceWriter:
         self._digest = hashlib.sha256()
         self._hashed = 0
         self._guard = threading.Lock()  # of the open file and of the hash
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        self._descriptor = os.open(self._path, flags, 0o600)
+        self._descriptor = descriptor
 
     def write(self, fragment: memoryview) -> None:
         """Take the next bytes of the data set. Raises OSError, LimitError when it is too large."""

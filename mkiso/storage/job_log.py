@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import threading
 from collections.abc import Callable
@@ -20,9 +21,18 @@ class JobLog:
         self._live = live
         self._lock = threading.Lock()
         self._file = _open(path) if path else None
+        if self._file is not None:
+            with contextlib.suppress(OSError):  # `is_job_running` looks for this lock
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def __call__(self, line: str) -> None:
         """Write one line with the time in UTC; control characters in it are made visible."""
+        shown = self.note(line)
+        if self._live is not None:
+            self._live(shown)
+
+    def note(self, line: str) -> str:
+        """Write a line that a person is told anyway into the file alone; return it as written."""
         shown = line if line.isprintable() else _visible(line)
         stamp = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
         with self._lock:
@@ -31,8 +41,7 @@ class JobLog:
                     self._file.write(f"{stamp}Z {shown}\n")
                 except OSError:
                     self._abandon()
-        if self._live is not None:
-            self._live(shown)
+        return shown
 
     def close(self) -> None:
         """Close the file; later lines only go to `live`."""
@@ -44,6 +53,21 @@ class JobLog:
         if file is not None:
             with contextlib.suppress(OSError):  # the disk is full: close() writes what is left
                 file.close()
+
+
+def is_job_running(path: Path) -> bool:
+    """Return whether a run has the log at `path` open: its lock goes with it, however it dies."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def _visible(line: str) -> str:

@@ -8,37 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-FILE_NAME = "ledger.sqlite3"
-_VERSION = 1
+from mkiso.storage.ledger_file import FILE_NAME, open_ledger
+
 _BUSY_SECONDS = 5.0
-_TABLES = """
-CREATE TABLE jobs (
-    job_id TEXT PRIMARY KEY,
-    key TEXT NOT NULL,                -- archive and what is asked for: equal for a repeated job
-    accession_numbers TEXT NOT NULL,  -- JSON array
-    state TEXT NOT NULL,              -- the last stage that was entered, or done, or failed
-    code INTEGER,                     -- the exit code, NULL while running
-    started TEXT NOT NULL,            -- ISO 8601, UTC
-    ended TEXT NOT NULL,
-    image_path TEXT NOT NULL
-);
-CREATE INDEX jobs_by_key ON jobs (key);
-CREATE TABLE forwarded (
-    image_sha256 TEXT NOT NULL,
-    node TEXT NOT NULL,
-    sop_instance_uid TEXT NOT NULL,
-    status INTEGER NOT NULL,          -- the DIMSE status of its C-STORE
-    at REAL NOT NULL,                 -- seconds since 1970
-    PRIMARY KEY (image_sha256, node, sop_instance_uid)
-) WITHOUT ROWID;
-"""
 
 
 class Ledger:
@@ -67,11 +45,14 @@ class Ledger:
         image_path: str = "",
     ) -> None:
         """Write or replace the row of a job."""
-        row = (job_id, key, json.dumps(list(accession_numbers)), state, code)
-        statement = "INSERT OR REPLACE INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+        row = (job_id, key, json.dumps(list(accession_numbers)), state, code, started, ended)
         with self._transaction() as connection:
             if connection:
-                connection.execute(statement, (*row, started, ended, image_path))
+                connection.execute(
+                    "INSERT OR REPLACE INTO jobs (job_id, key, accession_numbers, state, code,"
+                    " started, ended, image_path, changed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    (*row, image_path, time.time()),
+                )
 
     def forwarded(self, image_sha256: str, node: str) -> dict[str, int]:
         """Return the last C-STORE status by SOP Instance UID of this image at this node."""
@@ -115,7 +96,7 @@ class Ledger:
         if self._path is None:
             return None
         try:
-            return _open(self._path)
+            return _in_transactions(open_ledger(self._path, _BUSY_SECONDS))
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError) or self._set_aside:
                 self._give_up(error)  # locked, full or unreadable: broken it is not
@@ -141,31 +122,7 @@ class Ledger:
         self._path = None
 
 
-def _open(path: Path) -> sqlite3.Connection:
-    """Open the ledger, made with its tables when new, readable by its owner alone."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
-    os.close(os.open(path, flags, 0o600))
-    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, check_same_thread=False)
-    try:
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version != _VERSION:
-            connection.execute("PRAGMA journal_mode = WAL")
-            _make_tables(connection)
-    except BaseException:
-        connection.close()
-        raise
+def _in_transactions(connection: sqlite3.Connection) -> sqlite3.Connection:
+    """Let a transaction begin with the first change, for `with connection`."""
+    connection.isolation_level = "DEFERRED"
     return connection
-
-
-def _make_tables(connection: sqlite3.Connection) -> None:
-    """Make the tables, once, however many runs begin at the same moment."""
-    connection.execute("BEGIN EXCLUSIVE")
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version == 0:
-        for statement in _TABLES.split(";\n"):
-            connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {_VERSION}")
-    elif version != _VERSION:
-        connection.rollback()
-        raise sqlite3.OperationalError(f"it was made by another version, {version}")
-    connection.commit()

@@ -63,6 +63,11 @@ def report_path(state_folder: Path, job_id: str) -> Path:
     return state_folder / _JOBS / f"{job_id}.json"
 
 
+def progress_path(state_folder: Path, job_id: str) -> Path:
+    """Return where a running job says how far it is."""
+    return state_folder / _JOBS / f"{job_id}.progress"
+
+
 def write_report(state_folder: Path, job_id: str, report: Mapping[str, Any]) -> Path:
     """Write the report of a job under another name and rename it; return its path.
 

@@ -11,6 +11,7 @@ import fcntl
 import os
 import resource
 import shutil
+import stat
 import tempfile
 import time
 from pathlib import Path
@@ -23,6 +24,13 @@ PREFIX = ".mkiso-"
 _IN_THE_MAKING = ".new"
 _MAKING_TAKES_SECONDS = 600.0
 _LOCK_NAME = "lock"
+#: In a folder that the next attempt at its job may take over; sweepers leave it alone so long.
+_RESUMABLE_NAME = "resumable"
+KEPT_SECONDS = 86400.0
+#: Of a whole instance, as `storage.instances` names them.
+INSTANCE_ENDING = ".dcm"
+FOLDER_OWN_FILES = (_LOCK_NAME, _RESUMABLE_NAME)
+_NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
 #: The disk is at fault, not the name: another folder on it would do no better.
 _DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 
@@ -48,7 +56,8 @@ def require_output_folder(folder: Path, mode: int = 0o750) -> bool:
                     f"The output folder {folder} is not a folder; choose another with --output."
                 )
             folder.mkdir()
-            folder.chmod(mode)
+            with contextlib.suppress(OSError):  # a network share may know no permissions
+                folder.chmod(mode)
             made = True
         probe = Path(tempfile.mkdtemp(prefix=PREFIX, suffix=_IN_THE_MAKING, dir=folder))
         probe.rmdir()
@@ -79,19 +88,44 @@ class Workspace:
     While it exists, temporary files of all libraries go into it, too.
     """
 
-    def __init__(self, output_folder: Path, job_id: str) -> None:
-        """Plan `<output_folder>/.mkiso-<job_id>`; nothing is made before `with`."""
+    def __init__(
+        self,
+        output_folder: Path,
+        job_id: str,
+        *,
+        resumable: bool = False,
+        keep_after: frozenset[int] = frozenset(),
+    ) -> None:
+        """Plan `<output_folder>/.mkiso-<job_id>`; nothing is made before `with`.
+
+        `resumable`: a folder that a dead run of the same job left is taken over, for
+        `storage.resuming` to judge what is in it; and this one stays when the run is killed, or
+        ends with a failure of one of the codes in `keep_after`.
+        """
         self.folder = output_folder.absolute() / f"{PREFIX}{job_id}"
+        self.is_adopted = False
+        self._resumable = resumable
+        self._keep_after = keep_after
         self._lock = -1
         self._before: tuple[str | None, str | None] = (None, None)
 
     def __enter__(self) -> Workspace:  # noqa: PYI034 - typing.Self came with Python 3.11
         """Make and lock the folder. Raises CantCreateError or DiskError."""
+        self.is_adopted = self._resumable and self._adopt()
+        if not self.is_adopted:
+            self._make()
+        self._before = (tempfile.tempdir, os.environ.get("TMPDIR"))
+        _point_temporary_files(str(self.folder), str(self.folder))
+        return self
+
+    def _make(self) -> None:
         making = self.folder.with_name(self.folder.name + _IN_THE_MAKING)
         try:
             making.mkdir(mode=0o700)
             self._lock = os.open(making / _LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._take_lock()
+            if self._resumable:
+                (making / _RESUMABLE_NAME).touch(mode=0o600, exist_ok=False)
             # Under its own name only when locked: a sweeper never sees it as dead. A folder of
             # that name that is there already makes the rename fail, as its lock file is in it.
             making.rename(self.folder)
@@ -100,9 +134,27 @@ class Workspace:
             if not isinstance(error, FileExistsError):
                 shutil.rmtree(making, ignore_errors=True)
             raise _unusable(self.folder.parent, error) from error
-        self._before = (tempfile.tempdir, os.environ.get("TMPDIR"))
-        _point_temporary_files(str(self.folder), str(self.folder))
-        return self
+
+    def _adopt(self) -> bool:
+        """Take over the folder of a dead run: ours, private, not too old, with its lock free."""
+        try:
+            state = self.folder.lstat()
+            if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.geteuid():
+                return False
+            if _is_resumable(self.folder, time.time()):
+                self.folder.chmod(0o700)
+                self._lock = os.open(self.folder / _LOCK_NAME, os.O_RDWR | os.O_NOFOLLOW)
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # a sweeper may have been quicker between the two
+                if (self.folder / _LOCK_NAME).stat().st_ino == os.fstat(self._lock).st_ino:
+                    _remove_unfinished(self.folder)
+                    return True
+            else:
+                sweep_stale(self.folder.parent, only=self.folder.name)
+        except OSError:
+            pass
+        self._unlock()
+        return False
 
     def __exit__(
         self,
@@ -113,13 +165,33 @@ class Workspace:
         """Remove the folder with everything in it and free the lock."""
         if tempfile.tempdir == str(self.folder):  # else a later run has pointed them elsewhere
             _point_temporary_files(*self._before)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if not (isinstance(error, MkisoError) and error.code in self._keep_after):
+            _remove(self.folder)
         self._unlock()
+
+    def _take_lock(self) -> None:
+        """Lock the new folder; a share without locks keeps what a killed run leaves there."""
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
 
     def _unlock(self) -> None:
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
+
+
+def _remove_unfinished(folder: Path) -> None:
+    """Remove everything but the folder's own files and whole instances. Raises OSError."""
+    with os.scandir(folder) as entries:
+        others = [e for e in entries if e.name not in FOLDER_OWN_FILES]
+    for entry in others:
+        if entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(entry.path)
+        elif not entry.name.endswith(INSTANCE_ENDING):
+            Path(entry.path).unlink()
 
 
 def _point_temporary_files(tempdir: str | None, variable: str | None) -> None:
@@ -131,22 +203,58 @@ def _point_temporary_files(tempdir: str | None, variable: str | None) -> None:
         os.environ.pop("TMPDIR", None)
 
 
-def sweep_stale(output_folder: Path, now: float | None = None) -> tuple[str, ...]:
+def sweep_stale(
+    output_folder: Path,
+    now: float | None = None,
+    *,
+    only: str = "",
+) -> tuple[str, ...]:
     """Remove the work folders that dead runs left in `output_folder`; return their names.
 
     Dead is who does not hold the lock any more: the kernel frees it on SIGKILL and power loss.
-    Folders that cannot be removed (another user's) are left.
+    Folders that cannot be removed (another user's) are left, and for a day those that another
+    attempt at the job may take over. `only` is the name of the one folder that is looked at.
     """
     swept = []
+    moment = time.time() if now is None else now
     with contextlib.suppress(OSError), os.scandir(output_folder) as entries:
         for entry in entries:
+            if only not in ("", entry.name):
+                continue
             if entry.name.startswith(PREFIX) and entry.is_dir(follow_symlinks=False):
                 folder = Path(entry.path)
-                if _is_dead(folder, time.time() if now is None else now):
-                    shutil.rmtree(folder, ignore_errors=True)
+                if not _is_resumable(folder, moment) and _is_dead(folder, moment):
+                    _remove(folder)
                     if not folder.exists():
                         swept.append(entry.name)
     return tuple(sorted(swept))
+
+
+def remove_abandoned(output_folder: Path, job_id: str) -> None:
+    """Remove the work folder of a job that nobody will go on with, unless a run has it."""
+    sweep_stale(output_folder, time.time() + 2 * KEPT_SECONDS, only=f"{PREFIX}{job_id}")
+
+
+def _is_resumable(folder: Path, now: float) -> bool:
+    try:
+        marked = (folder / _RESUMABLE_NAME).lstat().st_mtime
+    except OSError:
+        return False
+    return now - marked < KEPT_SECONDS
+
+
+def _remove(folder: Path) -> None:
+    """Remove a work folder as far as it goes, its lock last: a sweeper knows the rest by that."""
+    with contextlib.suppress(OSError):
+        for entry in [each for each in folder.iterdir() if each.name != _LOCK_NAME]:
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry, ignore_errors=True)
+            else:
+                with contextlib.suppress(OSError):
+                    entry.unlink()
+        if [each.name for each in folder.iterdir()] == [_LOCK_NAME]:
+            (folder / _LOCK_NAME).unlink()
+        folder.rmdir()
 
 
 def _is_dead(folder: Path, now: float) -> bool:
@@ -154,6 +262,8 @@ def _is_dead(folder: Path, now: float) -> bool:
         if folder.name.endswith(_IN_THE_MAKING):
             return now - folder.stat().st_mtime > _MAKING_TAKES_SECONDS
         lock = os.open(folder / _LOCK_NAME, os.O_RDWR | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return _is_old_and_empty(folder, now)
     except OSError:
         return False  # not a work folder, or not ours to touch
     try:
@@ -163,6 +273,13 @@ def _is_dead(folder: Path, now: float) -> bool:
     finally:
         os.close(lock)
     return True
+
+
+def _is_old_and_empty(folder: Path, now: float) -> bool:
+    """Whether nothing but the folder itself could not be removed, some time ago."""
+    with contextlib.suppress(OSError):
+        return now - folder.stat().st_mtime > _MAKING_TAKES_SECONDS and not any(folder.iterdir())
+    return False
 
 
 def _unusable(folder: Path, error: OSError) -> MkisoError:

@@ -47,8 +47,18 @@ MKISO.annotations = (function () {
     return source === "patient" || source === "region" || source === "none" ? "" : words.text("measure." + source);
   }
 
-  /* The lines beside the drawing. */
+  /* The lines beside the drawing; reckoned once for a place, because a drawing of a whole image has
+     millions of pixels and is redrawn with each move. */
   function linesOf(annotation, picture) {
+    let place = JSON.stringify([annotation.points, words.language(), !!picture]);
+    if (annotation.reckonedFor !== place) {
+      annotation.reckoned = reckon(annotation, picture);
+      annotation.reckonedFor = place;
+    }
+    return annotation.reckoned;
+  }
+
+  function reckon(annotation, picture) {
     let frame = annotation.frame, p = annotation.points, result;
     let unit = MKISO.display.unitOf(frame);
     function valueAt(x, y) { return MKISO.display.valueAt(frame, picture, x, y); }

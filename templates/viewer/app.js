@@ -15,7 +15,7 @@ MKISO.app = (function () {
     showsOverlays: () => state.overlays,
     dialogIsOpen: () => !!root.querySelector(".dialog"),
     closeDialog: () => { MKISO.help.close(); },
-    say: say,
+    say: text => { clearTimeout(statusTimer); say(text); },
 
     activated: viewport => {
       if (viewport === stage.active()) return;
@@ -70,7 +70,7 @@ MKISO.app = (function () {
       if (viewport.draft) { viewport.draft = null; viewport.draw(); } else if (MKISO.annotations.selected()) MKISO.annotations.select(null);
       else setTool("window");
     },
-    press: (name, button) => { (ACTIONS[name] || (() => { setTool(name); }))(stage.active(), button); },
+    press: (name, button) => { (ACTIONS[name] || (() => { setTool(name); }))(stage.active(), button || MKISO.toolbar.button(name)); },
     setState: (name, value) => { state[name] = value; later(); },
     state: () => state
   };
@@ -163,7 +163,7 @@ MKISO.app = (function () {
       stage.shown().forEach(viewport => { viewport.draw(); });
       later();
     },
-    save: (viewport, button) => { MKISO.save.menu(viewport, button || MKISO.toolbar.button("save")); },
+    save: (viewport, button) => { MKISO.save.menu(viewport, button); },
     print: viewport => { MKISO.save.print(viewport); },
     help: () => { MKISO.help.show(root); },
     full: () => {

@@ -19,12 +19,12 @@ MKISO.banner = (function () {
     let name = patient.name || {};
     let others = [name.ideographic, name.phonetic].filter(name.alphabetic ? Boolean : () => false);
     let details = [patient.patient_id, patient.birth_date && words.text("patient.born", { date: patient.birth_date }), cornerText.sexOf(patient)].filter(Boolean);
-    let wanted = JSON.stringify([name, details]);
+    let wanted = JSON.stringify([name, details, words.language(), !!patient.several]);
     if (who.shownText === wanted) return;
     who.shownText = wanted;
     dom.clear(who).append(
       dom.make("span.name", {}, [
-        dom.make("strong", {}, dom.isolated(name.alphabetic || name.ideographic || name.phonetic || words.text("patient.unnamed"))),
+        dom.make("strong", {}, dom.isolated(name.alphabetic || name.ideographic || name.phonetic || cornerText.nameOf(patient))),
         dom.make("span.others", {}, others.map(each => dom.isolated(each)))
       ]),
       dom.make("span.details", {}, details.map(each => dom.isolated(each)))

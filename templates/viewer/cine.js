@@ -26,13 +26,19 @@ MKISO.cine = (function () {
 
   /* C.7.6.5.1.1 Preferred Playback Sequencing: 0 looping, 1 sweeping. */
   function nextIndex(state, viewport) {
-    let last = viewport.frames.length - 1, index = viewport.wanted;
+    let ends = endsOf(viewport.frames), index = viewport.wanted;
     if (viewport.frames[0].preferred_playback_sequencing === 1) {
-      if (index >= last) state.way = -1;
-      if (index <= 0) state.way = 1;
+      if (index >= ends[1]) state.way = -1;
+      if (index <= ends[0]) state.way = 1;
       return index + state.way;
     }
-    return index >= last ? 0 : index + 1;
+    return index >= ends[1] || index < ends[0] ? ends[0] : index + 1;
+  }
+
+  /* Start Trim and Stop Trim (C.7.6.5): the first and the last frame to be played, from 1. */
+  function endsOf(frames) {
+    let last = frames.length - 1, from = (frames[0].start_trim || 1) - 1, to = (frames[0].stop_trim || last + 1) - 1;
+    return from >= 0 && to <= last && from < to ? [from, to] : [0, last];
   }
 
   function tick(viewport) {
@@ -70,6 +76,6 @@ MKISO.cine = (function () {
     if (state) state.rate = rate;
   }
 
-  return { start: start, stop: stop, setRate: setRate, rateOf: rateOf, isPlaying: viewport => playing.has(viewport),
+  return { start: start, stop: stop, setRate: setRate, rateOf: rateOf, endsOf: endsOf, isPlaying: viewport => playing.has(viewport),
     shownFrames: viewport => (playing.get(viewport) || {}).shownFrames };
 })();

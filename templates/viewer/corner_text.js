@@ -6,7 +6,7 @@ MKISO.cornerText = (function () {
 
   function nameOf(patient) {
     let name = patient.name || {};
-    return [name.alphabetic, name.ideographic, name.phonetic].filter(Boolean).join(" · ") || words.text("patient.unnamed");
+    return [name.alphabetic, name.ideographic, name.phonetic].filter(Boolean).join(" · ") || words.text(patient.several ? "patient.several" : "patient.unnamed");
   }
 
   function sexOf(patient) {
@@ -28,12 +28,11 @@ MKISO.cornerText = (function () {
 
   function what(entry, frame) {
     let study = entry.study;
-    return [study.description, [study.date, study.time].filter(Boolean).join(" "), seriesTitle(entry),
-      frame.institution_name, sideOf(frame)];
+    return [seriesTitle(entry), sideOf(frame), study.description, [study.date, study.time].filter(Boolean).join(" "), frame.institution_name];
   }
 
   function sideOf(frame) {
-    let side = frame.image_laterality || frame.laterality || frame.frame_laterality;
+    let side = frame.frame_laterality || frame.image_laterality || frame.laterality;
     return [words.has("side." + side) ? words.text("side." + side) : side, frame.view_position || frame.view_name]
       .filter(Boolean).join(" · ");
   }
@@ -54,7 +53,7 @@ MKISO.cornerText = (function () {
   function which(viewport, frame) {
     let count = viewport.frames.length, voi = viewport.voi(), lines = [];
     lines.push(words.text("image.number", { n: viewport.shown + 1, count: count }) +
-      (count > 1 && frame.number !== undefined && viewport.entry.stack.instances > 1 ? "  (" + words.text("image.instance", { number: frame.number }) + ")" : ""));
+      (count > 1 && frame.number !== undefined && (viewport.entry.references || viewport.entry.stack.instances > 1) ? "  (" + words.text("image.instance", { number: frame.number }) + ")" : ""));
     lines.push([placeOf(viewport, frame), frame.slice_thickness >= 0.05 ? words.text("slice.thickness", { size: millimetres(frame.slice_thickness) }) : ""].filter(Boolean).join(" · "));
     if (voi) lines.push(voiText(viewport, voi));
     lines.push(words.text("zoom.is", { percent: words.number(100 * viewport.view.scale * (window.devicePixelRatio || 1), 0) }));
@@ -110,7 +109,9 @@ MKISO.cornerText = (function () {
       list.push(["warn", ratio ? words.text("badge.lossyratio", { ratio: words.number(+ratio, 0) }) : words.text("badge.lossy")]);
     }
     if (frame.quality_control_image === "YES" || frame.quality_control_image === "BOTH") list.push(["warn", words.text("badge.quality")]);
-    if (MKISO.disc.isKey(frame)) list.push(["key", words.text("badge.key")]);
+    MKISO.disc.keysOf(frame).slice(0, 3).forEach(object => {
+      list.push(["key", [words.text("badge.key"), object.title].concat(object.texts || []).filter(Boolean).join(": ")]);
+    });
     if (viewport.presentation) {
       let left = viewport.presentation.content.not_shown || [];
       list.push(["note", words.text("badge.presentation", { label: viewport.presentation.label || "1" })]);
@@ -154,9 +155,14 @@ MKISO.cornerText = (function () {
     let wanted = JSON.stringify([lines, marks]);
     if (element.shownText === wanted) return;
     element.shownText = wanted;
-    dom.clear(element);
-    lines.filter(Boolean).forEach(line => { element.append(dom.make("div.line", {}, dom.isolated(line))); });
-    marks.forEach(mark => { element.append(dom.make("div.badge." + mark[0], {}, dom.isolated(mark[1]))); });
+    let items = lines.filter(Boolean).map(line => ["line", line]).concat(marks.map(mark => ["badge " + mark[0], mark[1]]));
+    while (element.children.length > items.length) element.lastChild.remove();
+    while (element.children.length < items.length) element.append(dom.make("div", {}, dom.isolated("")));
+    items.forEach((item, index) => {
+      let child = element.children[index], text = child.firstChild;
+      if (child.className !== item[0]) child.className = item[0];
+      if (text.textContent !== item[1]) text.textContent = item[1];
+    });
   }
 
   return {

@@ -1,7 +1,7 @@
 /* What is on the disc, as the page sees it: entries of the series list, and their frames. */
 MKISO.disc = (function () {
   "use strict";
-  let manifest = null, entries = [], indexes = new Map();
+  let manifest = null, entries = [], indexes = new Map(), keyed = new Map();
 
   /* One entry for each stack; the title of a stack stands for a series' description. */
   function take(content) {
@@ -30,7 +30,12 @@ MKISO.disc = (function () {
 
   /* Key objects become an entry of their own that shows the images they name (PS3.3 A.35.4). */
   function keyEntries() {
+    keyed = new Map();
     (manifest.key_objects || []).forEach(object => {
+      (object.references || []).filter(each => each.at).forEach(each => {
+        let place = each.at.join("/");
+        keyed.set(place, (keyed.get(place) || []).concat([{ object: object, frames: each.frames }]));
+      });
       let entry = entries.find(each => holds(each, object.at));
       let references = (object.references || []).filter(each => each.at);
       if (!entry || !references.length) return;
@@ -92,7 +97,9 @@ MKISO.disc = (function () {
   }
 
   function framesOf(instances) {
-    return instances.reduce((list, instance) => list.concat(instance.kind === "image" ? instance.frames || [] : []), []);
+    let list = [];
+    instances.forEach(instance => { if (instance.kind === "image") (instance.frames || []).forEach(frame => { list.push(frame); }); });
+    return list;
   }
 
   function openReferences(entry) {
@@ -120,6 +127,9 @@ MKISO.disc = (function () {
     return entries.find(each => !each.references && holds(each, reference.at)) || null;
   }
 
+  /* The place of a referenced instance in the entry's stack, from 0. */
+  function placeIn(entry, reference) { return membersOf(entry.stack).indexOf(reference.at[1]); }
+
   function presentationsFor(name) {
     let series = manifest.series[name], all = manifest.presentation_states || [];
     return ((series && series.presentation_states) || []).map(at => {
@@ -143,19 +153,26 @@ MKISO.disc = (function () {
         (!reference.frames || reference.frames.indexOf(frame.frameNumber) >= 0));
   }
 
-  function isKey(frame) {
-    return (manifest.key_objects || []).some(object => {
-      return (object.references || []).some(reference => reference.at && reference.at[0] === frame.series && reference.at[1] === frame.instance.place &&
-          (!reference.frames || reference.frames.indexOf(frame.frameNumber) >= 0));
-    });
+  /* The key objects that name this frame. */
+  function keysOf(frame) {
+    let found = frame.instance ? keyed.get(frame.series + "/" + frame.instance.place) || [] : [];
+    return found.filter(each => !each.frames || each.frames.indexOf(frame.frameNumber) >= 0).map(each => each.object);
+  }
+
+  /* The patient of a study. A disc on demand may hold several; then nobody's name is better than
+     another's. */
+  function patientOf(study) {
+    let all = manifest.patients || [], place = study ? study.patient : undefined;
+    if (all[place]) return all[place];
+    return all.length === 1 ? all[0] : { name: {}, several: all.length > 1 };
   }
 
   return {
-    take: take, open: open, find: find, resolve: resolve, presentationsFor: presentationsFor,
-    presentation: presentation, isMeant: isMeant, isKey: isKey,
+    take: take, open: open, find: find, placeIn: placeIn, resolve: resolve, presentationsFor: presentationsFor,
+    presentation: presentation, isMeant: isMeant, keysOf: keysOf,
+    isKey: frame => keysOf(frame).length > 0,
     entries: () => entries,
     manifest: () => manifest,
-    /* of a study; a disc on demand may hold several patients */
-    patientOf: study => ((manifest.patients || [])[(study && study.patient) || 0]) || { name: {} }
+    patientOf: patientOf
   };
 })();

@@ -10,8 +10,9 @@ MKISO.display = (function () {
     ["mediastinum", 50, 350], ["liver", 80, 150], ["angio", 300, 700]
   ];
 
-  /* PS3.3 C.11.1.1.2: types that are no unit, or a unit with a factor. */
-  let UNITS = { US: "", UNSPECIFIED: "", NONE: "", CNTS: "", OD: "10⁻³ OD" };
+  /* PS3.3 C.11.1.1.2, C.8.9.1 (PET), C.8.8.3 (dose): codes that are no unit, or another word for one. */
+  let UNITS = { US: "", UNSPECIFIED: "", NONE: "", CNTS: "counts", OD: "10⁻³ OD", BQML: "Bq/ml", GML: "g/ml", CM2ML: "cm²/ml", MGML: "mg/ml",
+    PCT: "%", PCNT: "%", PROPCNTS: "", PROPCPS: "", Z_EFF: "Z", ED: "10²³/ml", HU_MOD: "HU", RELATIVE: "", GY: "Gy" };
 
   function isColour(frame) {
     return frame.samples_per_pixel === 3 || frame.coding === "jpeg" || frame.coding === "preview" ||
@@ -29,10 +30,11 @@ MKISO.display = (function () {
     };
   }
 
-  /* The unit of what modalityValue gives; CT without a type is HU (C.11.1.1.2), US is "unspecified". */
+  /* The unit of what modalityValue gives; US is "unspecified" (C.11.1.1.2). A CT that rescales without
+     a type gives HU (C.8.2.1); a screenshot of the scanner's console is a CT too, and gives none. */
   function unitOf(frame) {
-    let type = frame.units || frame.dose_units || frame.rescale_type || "";
-    if (!type && frame.modality === "CT") type = "HU";
+    let type = frame.units || frame.dose_units || (frame.modality_lut && frame.modality_lut.modality_lut_type) || frame.rescale_type || "";
+    if (!type && frame.modality === "CT" && typeof frame.rescale_slope === "number") type = "HU";
     return UNITS[type] !== undefined ? UNITS[type] : String(type);
   }
 
@@ -166,9 +168,11 @@ MKISO.display = (function () {
   }
 
   function colourAt(frame, picture, x, y) {
-    if (!picture || !picture.planes || picture.planes.length !== 3) return null;
-    if (x < 0 || y < 0 || x >= frame.columns || y >= frame.rows) return null;
-    return picture.planes.map(plane => plane[y * frame.columns + x]);
+    if (!picture || !picture.planes || x < 0 || y < 0 || x >= frame.columns || y >= frame.rows) return null;
+    let at = y * frame.columns + x;
+    if (picture.planes.length === 3) return picture.planes.map(plane => plane[at]);
+    if (frame.photometric_interpretation !== "PALETTE COLOR" || !picture.luts.palette) return null;
+    return lut.paletteColour(picture.planes[0][at], picture.luts.palette);
   }
 
   return {

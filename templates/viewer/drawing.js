@@ -5,11 +5,13 @@
   let LARGE = 2e6; /* pixels: more are painted in slices */
 
   my.resize = function () {
+    this.box = null;
     let size = this.size(), scale = window.devicePixelRatio || 1;
     [this.imageCanvas, this.graphicsCanvas].forEach(canvas => {
       canvas.width = Math.round(size[0] * scale);
       canvas.height = Math.round(size[1] * scale);
     });
+    this.element.classList.toggle("small", size[0] < 440 || size[1] < 400);
     if (this.fitted) this.fit();
     this.drawNow();
   };
@@ -26,7 +28,7 @@
     let state = this.state();
     return {
       frame: frame, picture: picture, chain: display.chainOf(frame, picture, state), view: this.view,
-      aspect: this.aspect(), size: this.size(), presentation: state.presentation, canvas: document.createElement("canvas"),
+      aspect: this.aspect(), size: this.size(), presentation: state.presentation,
       showOverlays: this.host.showsOverlays(), lines: this.lines, draft: this.draft, cursor: this.cursor,
       smooth: this.smooth, redraw: () => { this.draw(); }
     };
@@ -65,18 +67,26 @@
   my.drawNow = function () {
     this.drawing = false;
     let scale = window.devicePixelRatio || 1, shot = this.shot();
-    [this.imageCanvas, this.graphicsCanvas].forEach(canvas => {
+    function fresh(canvas) {
       let context = canvas.getContext("2d");
       context.setTransform(1, 0, 0, 1, 0, 0);
       context.clearRect(0, 0, canvas.width, canvas.height);
       context.setTransform(scale, 0, 0, scale, 0, 0);
-    });
+      return context;
+    }
+    let image = fresh(this.imageCanvas), isBare = !shot || MKISO.scene.isBare(shot);
     if (shot) {
       this.paint(shot);
-      MKISO.scene.image(this.imageCanvas.getContext("2d"), shot);
-      MKISO.scene.graphics(this.graphicsCanvas.getContext("2d"), shot);
+      MKISO.scene.image(image, shot);
     }
+    /* nothing lies upon most images: then the second canvas, as large as the first, stays as it is */
+    if (!isBare || !this.wasBare) {
+      let graphics = fresh(this.graphicsCanvas);
+      if (!isBare) MKISO.scene.graphics(graphics, shot);
+    }
+    this.wasBare = isBare;
     MKISO.cornerText.show(this);
+    MKISO.ruler.show(this);
     this.showReadout();
     this.placeThumb();
     this.host.drawn(this);

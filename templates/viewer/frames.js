@@ -13,8 +13,9 @@ MKISO.frames = (function () {
 
   function isVisible(key) {
     let found = false;
-    views.forEach(view => {
-      if (view.frames[view.index] && view.frames[view.index].key === key) found = true;
+    views.forEach((view, viewport) => {
+      let wanted = view.frames[view.index], shown = viewport.frame();
+      if ((wanted && wanted.key === key) || (shown && shown.key === key)) found = true;
     });
     return found;
   }
@@ -95,7 +96,9 @@ MKISO.frames = (function () {
     });
   }
 
-  /* The parts of a frame, or null while one of its chunks is not here; throws when one is lost. */
+  function chunksOf(frame) { return new Set(frame.at.map(place => place[0])); }
+
+  /* The parts of a frame, or which of its chunks is not here yet; throws when one is lost. */
   function partsOf(frame) {
     let missing = null, parts = frame.at.map(place => {
       let entries = loader.chunk(frame.series, place[0]);
@@ -237,7 +240,7 @@ MKISO.frames = (function () {
     eachWanted(frame => {
       if (!isOpen(frame)) return false;
       let found = tryParts(frame);
-      if (found && found.missing !== undefined) task = loader.chunkTask(frame.series, found.missing);
+      if (found && found.missing !== undefined) task = loader.chunkTask(frame.series, found.missing, chunksOf(frame).size);
       else ready++;
       return !!task || ready > BACKLOG;
     });
@@ -301,9 +304,10 @@ MKISO.frames = (function () {
     pump();
   }
 
+  /* The drive gets another chance with everything of the series that could not be read. */
   function retry(frame) {
-    failures.delete(frame.key);
-    (frame.at || []).forEach(place => { loader.forget(frame.series, place[0]); });
+    Array.from(failures.keys()).forEach(key => { if (key.indexOf(frame.series + "/") === 0) failures.delete(key); });
+    chunksOf(frame).forEach(number => { loader.forget(frame.series, number); });
     pump();
   }
 

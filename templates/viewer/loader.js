@@ -54,25 +54,26 @@ MKISO.loader = (function () {
     return "VIEWER/" + series + "/C" + ("0000" + number).slice(-Math.max(4, String(number).length)) + ".JS";
   }
 
-  /* The task that loads a chunk, for `idle`. */
-  function chunkTask(series, number) {
+  /* The task that loads a chunk, for `idle`. `together`: so many chunks make one frame, and have to
+     be here at the same time however many they are. */
+  function chunkTask(series, number, together) {
     let key = chunkKey(series, number);
     return {
       source: chunkSource(series, number), key: key,
       resolve: entries => {
         let size = entries.reduce((sum, text) => sum + text.length, 0);
         chunks.set(key, { entries: entries, size: size });
-        trim();
+        trim(together);
       },
       reject: error => { failed.set(key, error.message); }
     };
   }
 
-  function trim() {
+  function trim(together) {
     let size = 0;
     chunks.forEach(chunk => { size += chunk.size; });
     Array.from(chunks.keys()).forEach(key => {
-      if (chunks.size <= 1 || (chunks.size <= KEPT_CHUNKS && size <= KEPT_CHARACTERS)) return;
+      if (chunks.size <= together || (chunks.size <= KEPT_CHUNKS && size <= KEPT_CHARACTERS)) return;
       size -= chunks.get(key).size;
       chunks.delete(key);
     });
@@ -91,7 +92,11 @@ MKISO.loader = (function () {
   return {
     file: file, chunk: chunk, chunkTask: chunkTask, next: next,
     failure: (series, number) => failed.get(chunkKey(series, number)),
-    forget: (series, number) => { failed.delete(chunkKey(series, number)); },
+    /* Another chance for what could not be read of a series; `number` is read anew even if it is here. */
+    forget: (series, number) => {
+      Array.from(failed.keys()).forEach(key => { if (key.indexOf(series + "/") === 0) failed.delete(key); });
+      chunks.delete(chunkKey(series, number));
+    },
     whenIdle: give => { idle = give; },
     takeManifest: () => {
       let given = arrived.get("manifest");

@@ -6,34 +6,43 @@ MKISO.measure = (function () {
   /* PS3.3 C.8.5.5.1.15 and .16: units of an ultrasound region, with the factor to the unit shown. */
   let REGION_UNITS = { 3: ["mm", 10], 4: ["s", 1], 5: ["Hz", 1], 7: ["cm/s", 1], 12: ["°", 1] };
 
+  /* Bit 0 of the flags marks pixels of low priority (C.8.5.5.1.3): where regions overlap, the other. */
   function regionOf(frame, points) {
-    return (frame.ultrasound_regions || []).find(region => {
+    let around = (frame.ultrasound_regions || []).filter(region => {
       let bounds = region.bounds;
       return points.every(point => point[0] >= bounds[0] && point[0] <= bounds[2] &&
           point[1] >= bounds[1] && point[1] <= bounds[3]);
-    }) || null;
+    });
+    return around.find(region => !(region.flags & 1)) || around[0] || null;
   }
 
   function pair(list) {
     return Array.isArray(list) && list.length === 2 && list[0] > 0 && list[1] > 0;
   }
 
+  let PROJECTIONS = ["CR", "DX", "MG", "XA", "RF", "IO", "PX"];
+
+  /* Pixel Spacing of a projection (PS3.3 10.7.1.1, 10.7.1.3): calibrated when the file says how, or
+     when it differs from Imager Pixel Spacing; the detector's when both are the same; else unsaid. */
+  function sourceOf(frame) {
+    let spacing = frame.pixel_spacing, imager = frame.imager_pixel_spacing;
+    if (frame.pixel_spacing_calibration_type) return "patient";
+    if (pair(imager)) return spacing[0] === imager[0] && spacing[1] === imager[1] ? "detector" : "patient";
+    return PROJECTIONS.indexOf(frame.modality) >= 0 && !frame.image_position_patient ? "unsaid" : "patient";
+  }
+
   /* {x, y: size of a pixel, unitX, unitY, source}. `source` says how far to trust it:
-     patient, region, detector, magnified (PS3.3 10.7.1.3, C.8.11.5), nominal, none. */
+     patient, region, detector, magnified (PS3.3 10.7.1.3, C.8.11.5), unsaid, nominal, none. */
   function calibrationOf(frame, points) {
-    let region = regionOf(frame, points), spacing, factor;
-    if (region && REGION_UNITS[region.units_x] && REGION_UNITS[region.units_y]) {
+    let region = regionOf(frame, points), factor;
+    if (region && REGION_UNITS[region.units_x] && REGION_UNITS[region.units_y] && region.delta_x && region.delta_y) {
       let horizontal = REGION_UNITS[region.units_x], vertical = REGION_UNITS[region.units_y];
       return {
         x: Math.abs(region.delta_x) * horizontal[1], y: Math.abs(region.delta_y) * vertical[1],
         unitX: horizontal[0], unitY: vertical[0], source: "region"
       };
     }
-    if (pair(frame.pixel_spacing)) {
-      spacing = frame.pixel_spacing;
-      let same = pair(frame.imager_pixel_spacing) && spacing[0] === frame.imager_pixel_spacing[0];
-      return inMillimetres(spacing, 1, same && !frame.pixel_spacing_calibration_type ? "detector" : "patient");
-    }
+    if (pair(frame.pixel_spacing)) return inMillimetres(frame.pixel_spacing, 1, sourceOf(frame));
     if (pair(frame.imager_pixel_spacing)) {
       factor = frame.estimated_radiographic_magnification_factor;
       return inMillimetres(frame.imager_pixel_spacing, factor > 0 ? factor : 1,

@@ -4,7 +4,7 @@ MKISO.mpr = (function () {
   let volume = MKISO.volume, geometry = MKISO.geometry, words = MKISO.words, frames = MKISO.frames;
   let CAP = (navigator.deviceMemory && navigator.deviceMemory < 4 ? 200 : 512) * 1048576;
   let NAMES = ["axial", "coronal", "sagittal"], COLOURS = { axial: "#ff8a80", coronal: "#9ccc65", sagittal: "#64b5f6" };
-  let viewports = [], running = null, number = 0;
+  let LANES = 24, viewports = [], running = null, number = 0;
 
   function arrangementOf(viewport) {
     if (viewport.arrangedFor !== viewport.frames) {
@@ -49,7 +49,10 @@ MKISO.mpr = (function () {
     return fill(list, arranged, run).then(made => {
       if (run !== running) return;
       run.volume = made;
-      viewports.forEach((viewport, index) => { present(viewport, NAMES[index], list, run); });
+      /* one after the other: three planes at once would hold up the page */
+      viewports.forEach((viewport, index) => {
+        setTimeout(() => { if (run === running) present(viewport, NAMES[index], list, run); }, 0);
+      });
       app.setTool("cross");
     }, () => {
       if (run !== running) return;
@@ -72,19 +75,35 @@ MKISO.mpr = (function () {
     let type = uniform ? { u8: Uint8Array, i8: Int8Array, u16: Uint16Array, i16: Int16Array }[first.sample] : Float32Array;
     let values = new type(size * list.length), place = new Map(), done = 0, low = Infinity, high = -Infinity, luts = null;
     arranged.order.forEach((index, plane) => { place.set(index, plane); });
-    return Promise.all(list.map((frame, index) => frames.get(frame).then(picture => {
+    function take(picture, index) {
       if (run !== running) throw new Error("stopped");
-      let copied = copy(picture, frame, values, place.get(index) * size, columns, shrink, uniform);
+      let copied = copy(picture, list[index], values, place.get(index) * size, columns, shrink, uniform);
       low = Math.min(low, copied[0]);
       high = Math.max(high, copied[1]);
       luts = luts || picture.luts;
       progress(++done, list.length);
-    }))).then(() => ({
+    }
+    return inTurn(list, take).then(() => ({
       values: values, columns: columns, rows: rows, planes: list.length, grid: volume.indexOf(arranged, list.length, shrink),
-      frameOfReference: arranged.plane.frameOfReference, low: low, high: high, luts: luts, uniform: uniform, shrink: shrink,
+      frameOfReference: arranged.plane.frameOfReference, low: low, high: high, luts: uniform ? luts : Object.assign({}, luts, { modality: null }), uniform: uniform, shrink: shrink,
       sample: uniform ? first.sample : "f32", pixel: Math.min(arranged.plane.spacing[0], arranged.plane.spacing[1]) * shrink,
       step: Math.sqrt(geometry.dot(arranged.step, arranged.step))
     }));
+  }
+
+  /* Some frames at a time, with a breath after every few milliseconds. */
+  function inTurn(list, take) {
+    let next = 0, begun = performance.now();
+    function lane() {
+      if (next >= list.length) return Promise.resolve();
+      let index = next++;
+      return frames.get(list[index]).then(picture => {
+        take(picture, index);
+        if (performance.now() - begun < 8) return null;
+        return new Promise(resolve => { setTimeout(resolve, 0); }).then(() => { begun = performance.now(); });
+      }).then(lane);
+    }
+    return Promise.all(Array.from({ length: LANES }, lane));
   }
 
   function copy(picture, frame, values, offset, columns, shrink, uniform) {

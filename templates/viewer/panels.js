@@ -72,7 +72,8 @@ MKISO.panels = (function () {
   function imageLink(viewport, reference) {
     let entry = MKISO.disc.find(reference);
     if (!entry) return dom.make("span.absent", {}, words.text("reference.absent"));
-    let title = MKISO.cornerText.seriesTitle(entry);
+    let title = MKISO.cornerText.seriesTitle(entry), place = MKISO.disc.placeIn(entry, reference);
+    if (place >= 0 && entry.stack.instances > 1) title += " · " + words.text("image.number", { n: place + 1, count: entry.stack.instances });
     return dom.make("button.link", { type: "button", onclick: () => { viewport.host.showReference(reference, entry, viewport); } },
       [dom.icon("layers"), " ", dom.isolated(title + (reference.frames ? " · " + reference.frames.join(", ") : ""))]);
   }

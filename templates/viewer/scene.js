@@ -1,6 +1,6 @@
 /* Draws one image with everything that lies upon it. A shot is {frame, picture, chain, view, aspect,
    size: [width, height] in CSS pixels, presentation, showOverlays, lines, draft, cursor,
-   canvas to paint on or source that is painted already, from every step-th pixel}. */
+   source that is painted already, from every step-th pixel}. */
 MKISO.scene = (function () {
   "use strict";
   let view = MKISO.view, shapes = MKISO.shapes;
@@ -9,7 +9,7 @@ MKISO.scene = (function () {
   function matrixOf(shot) { return view.matrixOf(shot.view, shot.frame, shot.aspect, shot.size); }
 
   function image(context, shot) {
-    let m = matrixOf(shot), source = shot.source || MKISO.render.paint(shot.picture, shot.frame, shot.chain, shot.canvas, 1);
+    let m = matrixOf(shot), source = shot.source || MKISO.render.paint(shot.picture, shot.frame, shot.chain, document.createElement("canvas"), 1);
     context.save();
     context.transform(m.a, m.b, m.c, m.d, m.e, m.f);
     context.imageSmoothingEnabled = shot.smooth !== false;
@@ -19,6 +19,11 @@ MKISO.scene = (function () {
     let height = step ? source.height * step : shot.frame.rows;
     context.drawImage(source, -0.5, -0.5, width, height);
     context.restore();
+  }
+
+  function isBare(shot) {
+    return !shot.presentation && !shot.frame.shutters && !shot.frame.overlays && !shot.draft && !shot.cursor &&
+      !(shot.lines || []).length && !MKISO.annotations.of(shot.frame).length;
   }
 
   function graphics(context, shot) {
@@ -48,7 +53,7 @@ MKISO.scene = (function () {
     let value = content.shutters.value;
     context.save();
     context.fillStyle = shapes.cssGrey(value === undefined ? 0 : value);
-    shapes.shutterPaths(content.shutters).forEach(path => {
+    shapes.shutterPaths(content.shutters, shot.aspect).forEach(path => {
       context.beginPath();
       context.rect(-1, -1, shot.size[0] + 2, shot.size[1] + 2);
       trace(context, m, path, true);
@@ -190,5 +195,5 @@ MKISO.scene = (function () {
     context.restore();
   }
 
-  return { image: image, graphics: graphics, matrixOf: matrixOf, displayedArea: displayedArea };
+  return { image: image, graphics: graphics, isBare: isBare, matrixOf: matrixOf, displayedArea: displayedArea };
 })();

@@ -91,8 +91,9 @@ MKISO.shapes = (function () {
   }
 
   /* PS3.3 C.7.6.11, C.7.6.15: what stays visible, as closed lines; all of them cut. Edges count
-     whole pixels from 1 and are themselves visible. */
-  function shutterPaths(shutters) {
+     whole pixels from 1 and are themselves visible. A radius counts pixels along the row; `aspect` is
+     their height over their width. */
+  function shutterPaths(shutters, aspect) {
     return (shutters.shapes || []).map(shape => {
       if (shape === "RECTANGULAR" && shutters.right !== undefined) {
         let left = shutters.left - 1.5, right = shutters.right - 0.5;
@@ -100,7 +101,7 @@ MKISO.shapes = (function () {
         return [[left, top], [right, top], [right, bottom], [left, bottom]];
       }
       if (shape === "CIRCULAR" && shutters.center) {
-        return around([shutters.center[1] - 1, shutters.center[0] - 1], [shutters.radius, 0], [0, shutters.radius]);
+        return around([shutters.center[1] - 1, shutters.center[0] - 1], [shutters.radius, 0], [0, shutters.radius / (aspect || 1)]);
       }
       if (shape === "POLYGONAL" && shutters.vertices) {
         return pairs(shutters.vertices).map(pair => [pair[1] - 1, pair[0] - 1]);

@@ -1,12 +1,13 @@
 /* The list of studies and series with their pictures. */
 MKISO.sidebar = (function () {
   "use strict";
-  let dom = MKISO.dom, words = MKISO.words, cornerText = MKISO.cornerText, list = null, buttons = new Map();
+  let dom = MKISO.dom, words = MKISO.words, cornerText = MKISO.cornerText, list = null, buttons = new Map(), marked = null;
   let ICON_OF = { report: "document", document: "document", video: "video", waveform: "wave", key_objects: "key", presentation_state: "layers", none: "warning" };
 
   function build(app) {
     list = dom.make("nav.series-list", { "aria-label": words.text("series.list") });
     buttons.clear();
+    marked = null;
     let study = null, patient = null;
     MKISO.disc.entries().forEach(entry => {
       let owner = MKISO.disc.patientOf(entry.study);
@@ -57,6 +58,9 @@ MKISO.sidebar = (function () {
   }
 
   function mark(shown, active) {
+    let wanted = shown.concat([active]);
+    if (marked && marked.length === wanted.length && wanted.every((each, index) => each === marked[index])) return;
+    marked = wanted;
     buttons.forEach((button, entry) => {
       button.classList.toggle("shown", shown.some(each => each && (each === entry || each.origin === entry)));
       if (entry === active || (active && active.origin === entry)) button.setAttribute("aria-current", "true");

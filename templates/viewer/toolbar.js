@@ -49,7 +49,7 @@ MKISO.toolbar = (function () {
     ROWS.forEach(row => { if (row && row[1] === "tool") light(row[0], state.tool === row[0]); });
     light("invert", viewport.inverted);
     light("cine", MKISO.cine.isPlaying(viewport));
-    light("compare", state.layout === 2);
+    light("compare", state.layout === 2 && !state.mpr);
     light("link", state.linked);
     light("mpr", state.mpr);
     light("text", state.text);
@@ -66,8 +66,9 @@ MKISO.toolbar = (function () {
     hide("cross", !state.mpr);
     hide("states", !viewport.presentations.length);
     hide("keys", !MKISO.disc.entries().some(entry => entry.references));
-    let cine = buttons.cine;
-    if (cine) dom.clear(cine).append(dom.icon(MKISO.cine.isPlaying(viewport) ? "pause" : "cine"));
+    let cine = buttons.cine, playing = MKISO.cine.isPlaying(viewport);
+    if (cine.playing !== playing) dom.clear(cine).append(dom.icon(playing ? "pause" : "cine"));
+    cine.playing = playing;
   }
 
   /* Windows of the file first, then what CT is usually looked at with; 1 ... 9 on the keyboard. */

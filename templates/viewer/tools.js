@@ -230,15 +230,21 @@ MKISO.tools = (function () {
 
   /* PS3.3 C.7.6.16.2.11: real world value mapping. */
   function realWorld(map, frame, picture, x, y) {
-    if (!picture.planes || picture.planes.length !== 1 || map.slope === undefined) return "";
-    let stored = picture.planes[0][y * frame.columns + x];
-    if (stored < map.first || stored > map.last) return "";
-    return "  ·  " + MKISO.words.number(stored * map.slope + map.intercept, 2) + " " + (map.unit || "");
+    if (!picture.planes || picture.planes.length !== 1) return "";
+    let value = realValue(map, picture.planes[0][y * frame.columns + x]);
+    return value === null ? "" : "  ·  " + MKISO.words.number(value, 2) + " " + (map.unit || "");
+  }
+
+  /* A table or a slope, for stored values from `first` to `last`; null beyond. */
+  function realValue(map, stored) {
+    if (stored < map.first || stored > map.last) return null;
+    let value = map.lut ? map.lut[stored - map.first] : stored * map.slope + map.intercept;
+    return typeof value === "number" && isFinite(value) ? value : null;
   }
 
   function placeText(point) {
     return point.map((value, axis) => [["L", "R"], ["P", "A"], ["H", "F"]][axis][value < 0 ? 1 : 0] + " " + MKISO.words.number(Math.abs(value), 1)).join("  ");
   }
 
-  return { attach: attach, DRAWING: DRAWING, readoutOf: readoutOf };
+  return { attach: attach, DRAWING: DRAWING, readoutOf: readoutOf, realValue: realValue };
 })();

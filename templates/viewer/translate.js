@@ -22,7 +22,7 @@ MKISO.words = (function () {
   /* key.one, key.other ... by the language's own rule; {n} is the number. */
   function count(key, n) {
     let form = "other";
-    if (typeof Intl !== "undefined" && Intl.PluralRules) form = new Intl.PluralRules(current).select(n);
+    if (Intl.PluralRules) form = new Intl.PluralRules(current).select(n);
     else if (n === 1) form = "one";
     let exact = key + "." + form;
     return text(template(exact) === undefined ? key + ".other" : exact, { n: number(n, 0) });
@@ -30,7 +30,8 @@ MKISO.words = (function () {
 
   function number(value, digits) {
     if (typeof value !== "number" || !isFinite(value)) return String(value);
-    return value.toLocaleString(current, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+    /* no grouping: half of the languages would read a window of 1,400 as 1.4 */
+    return value.toFixed(digits).replace(".", template("decimal"));
   }
 
   function has(key) { return template(key) !== undefined; }

@@ -32,15 +32,17 @@ MKISO.Viewport = (function () {
     this.loading = dom.make("div.loading", { hidden: true });
     this.panel = dom.make("div.panel", { hidden: true });
     this.readout = dom.make("div.readout", { "aria-hidden": "true" });
+    this.ruler = MKISO.ruler.make();
     this.thumb = dom.make("div.thumb");
     this.track = dom.make("div.track", { hidden: true, "aria-hidden": "true" }, this.thumb);
     this.element = dom.make("section.viewport", { tabindex: "0", "data-viewport": this.number }, [
       this.imageCanvas, this.graphicsCanvas
     ].concat(this.corners, Object.keys(this.edges).map(side => this.edges[side]),
-      [this.readout, this.track, this.loading, this.message, this.panel]));
+      [this.readout, this.ruler, this.track, this.loading, this.message, this.panel]));
     this.element.addEventListener("focusin", () => { this.host.activated(this); });
     this.element.addEventListener("pointerdown", () => { this.host.activated(this); }, true);
     if (window.ResizeObserver) new ResizeObserver(() => { this.resize(); }).observe(this.element);
+    else window.addEventListener("resize", () => { this.resize(); });
   };
 
   /* --- what is shown --- */
@@ -56,6 +58,7 @@ MKISO.Viewport = (function () {
     this.presentation = null;
     this.presentations = [];
     this.presentationWanted = "auto";
+    this.ownView = null;
     this.draft = this.cursor = null;
   };
 
@@ -203,7 +206,15 @@ MKISO.Viewport = (function () {
     let given = this.displayed() || {}, pair = given.pixel_spacing || given.pixel_aspect_ratio;
     return pair && pair[0] > 0 && pair[1] > 0 ? pair[0] / pair[1] : geometry.pixelAspect(this.frame());
   };
-  my.size = function () { return [this.element.clientWidth || 1, this.element.clientHeight || 1]; };
+  /* Of the window in CSS pixels; asked for often, and the browser would lay out the page each time. */
+  my.size = function () {
+    if (!this.box) {
+      let width = this.element.clientWidth, height = this.element.clientHeight;
+      if (!width || !height) return [1, 1];
+      this.box = [width, height];
+    }
+    return this.box;
+  };
 
   my.fit = function () {
     let frame = this.frame();
@@ -301,8 +312,18 @@ MKISO.Viewport = (function () {
     let frame = this.frame(), wanted = this.presentationWanted, list = frame ? this.presentationsOf(frame) : [];
     let found = wanted === "none" ? null : list.indexOf(wanted) >= 0 ? wanted : list[0] || null;
     if (found === this.presentation) return;
+    let own = this.ownView;
+    if (!this.presentation) own = this.ownView = { choice: this.choice, inverted: this.inverted, view: Object.assign({}, this.view), fitted: this.fitted };
     this.presentation = found;
     this.resetView();
+    /* beyond the image that has a state, window and place are again what the person left them at */
+    if (found || !own) return;
+    this.choice = own.choice;
+    this.inverted = own.inverted;
+    this.view = own.view;
+    if (own.fitted) this.fit();
+    else this.fitted = false;
+    this.redrawAndTell();
   };
 
   return Viewport;

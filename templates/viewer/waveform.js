@@ -40,8 +40,8 @@ MKISO.waveform = (function () {
     viewport.panel.append(dom.make("ul.notes", {}, texts.map(each => dom.make("li", {}, dom.isolated(each)))));
   }
 
-  /* A millimetre of paper is four units of the drawing. */
-  let MM = 4;
+  /* A millimetre of paper is four units of the drawing; the names of the channels stand before it. */
+  let MM = 4, GUTTER = 18;
 
   function drawing(group, frame, picture) {
     let seconds = frame.columns / (group.sampling_frequency || 1), lines = [], y = 0;
@@ -68,17 +68,21 @@ MKISO.waveform = (function () {
   }
 
   function svgOf(group, lines, seconds, height) {
-    let width = Math.max(20, Math.min(3000, seconds * 25)), svg = dom.svg("svg", {
-      viewBox: "0 0 " + width * MM + " " + height * MM, width: width * MM, height: height * MM, class: "ecg", role: "img"
-    });
+    let width = Math.max(20, Math.min(3000, seconds * 25)), whole = width + GUTTER;
+    let svg = dom.svg("svg", { viewBox: [-GUTTER * MM, 0, whole * MM, height * MM].join(" "), class: "ecg", role: "img" });
+    svg.style.minWidth = whole * MM * 0.7 + "px";
+    svg.style.maxWidth = whole * MM * 1.4 + "px";
     svg.append(dom.svg("title", {}, [lines.map(line => line.label).join(", ")]));
     svg.append(grid(width, height, 1, "fine"), grid(width, height, 5, "bold"));
     lines.forEach(line => {
       svg.append(dom.svg("path", { d: pathOf(line, width), class: "curve" }));
-      svg.append(dom.svg("text", { x: 6, y: (line.y - 5) * MM }, [line.label + (line.named ? "" : " [" + line.unit + "]")]));
+      svg.append(dom.svg("text", { x: 6 - GUTTER * MM, y: line.y * MM + 4 }, [nameOf(line)]));
     });
     return svg;
   }
+
+  /* "Lead aVR" is aVR on paper. */
+  function nameOf(line) { return line.label.replace(/^lead\s+/i, "") + (line.named || !line.unit ? "" : " [" + line.unit + "]"); }
 
   function grid(width, height, step, name) {
     let path = "", at;

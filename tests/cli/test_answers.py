@@ -83,6 +83,16 @@ def test_doctor_moves_one_instance_and_keeps_nothing(mkiso, archive, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == [".local"]
 
 
+def test_doctor_says_that_c_get_needs_no_destination(mkiso, archive):
+    env = {"MKISO_NODES_HERE_RETRIEVE": "get", "MKISO_NODES_HERE_AE_TITLE": "ABPACS"}
+    env |= {"MKISO_NODES_HERE_HOST": "127.0.0.1", "MKISO_NODES_HERE_PORT": str(archive[0].port)}
+    done = mkiso("doctor", "--test-move", "A1", *archive[1], "--archive", "here", env=env)
+    assert done.returncode == 0, done.stdout
+    assert b'not tested: a move: with retrieve = "get"' in done.stdout
+    plain = mkiso("doctor", *archive[1], "--archive", "here", env=env)
+    assert b"not tested" not in plain.stdout
+
+
 def test_doctor_tells_how_to_register_us(mkiso, images, the_report):
     with EmbeddedArchive(images) as archive:
         done = mkiso(
@@ -116,7 +126,14 @@ def test_verify_judges_an_image_and_a_folder(mkiso, archive, tmp_path, the_repor
     assert "Doe" not in done.stdout.decode()
     (tmp_path / "folder").mkdir()
     assert mkiso("verify", "folder").returncode == 83
-    assert mkiso("verify", "nothing").returncode == 65
+    assert mkiso("verify", "nothing").returncode == 66
+    none = mkiso("verify", "/etc/passwd")
+    assert (none.returncode, none.stdout) == (83, b"")
+    (line,) = none.stderr.decode().splitlines()
+    assert (
+        line
+        == "mkiso: /etc/passwd is no disc image: there is no ISO 9660 volume in it. [83 VERIFY]"
+    )
 
 
 def test_the_report_of_a_job_survives_a_reader_that_went_away(archive, mkiso, tmp_path, the_report):

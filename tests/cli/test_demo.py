@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -23,7 +24,8 @@ def environment(folder: Path) -> dict[str, str]:
     """Without the user's settings and state, and with a temporary folder that can be looked at."""
     (folder / "tmp").mkdir()
     kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
-    return {**kept, "HOME": str(folder), "TMPDIR": str(folder / "tmp")}
+    foreign = {"MKISO_ARCHIVE": "NOBODY@127.0.0.1:1", "MKISO_NAME": "another"}
+    return {**kept, **foreign, "HOME": str(folder), "TMPDIR": str(folder / "tmp")}
 
 
 @pytest.mark.slow
@@ -47,6 +49,11 @@ def test_the_demo_makes_a_disc_and_shows_a_refusal(tmp_path: Path) -> None:
     assert rows["all"] == "90"
     assert [p.name for p in image.parent.glob("*.iso")] == [image.name]
     assert list((tmp_path / "tmp").iterdir()) == []
+    assert not (tmp_path / ".local").exists()  # the user's own state folder
+    assert len(list((tmp_path / "discs" / ".mkiso-state" / "jobs").glob("*.log"))) == 2
+    (command, _) = (x for x in result.stdout.splitlines() if x.startswith("Running: mkiso make"))
+    assert "mkiso-demo-" not in command  # nothing in it is gone but the archive
+    assert str(tmp_path / "discs") in shlex.split(command)
 
 
 @pytest.mark.slow
@@ -60,7 +67,7 @@ def test_a_demo_that_is_interrupted_leaves_nothing_behind(tmp_path: Path) -> Non
         text=True,
     ) as process:
         for line in process.stdout:
-            if line.startswith("$ mkiso make"):
+            if line.startswith("Running: mkiso make"):
                 break
         process.send_signal(signal.SIGTERM)
         process.stdout.read()

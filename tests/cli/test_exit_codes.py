@@ -20,6 +20,13 @@ FAILURES = {
     "malformed archive": (["make", "A", "--archive", "X@host"], {}, b"", 64),
     "unknown archive": (["make", "A", "--archive", "nowhere"], {}, b"", 64),
     "malformed receiver": (["make", "A", "--receiver", "CDRECORD"], {}, b"", 64),
+    "empty name": (["make", "A", "--name", ""], {}, b"", 64),
+    "a name that is no file name": (["make", "A", "--name", "a/b"], {}, b"", 64),
+    "empty output": (["make", "A", "--output", ""], {}, b"", 64),
+    "empty name in JSON": (["make", "--stdin"], {}, b'{"accessions": ["A"], "name": ""}', 65),
+    "modalities in one text": (["make", "A", "--modality", "CT,MR"], {}, b"", 64),
+    "empty modality": (["make", "A", "--modality", ""], {}, b"", 64),
+    "a modality that is none": (["make", "A", "--modality", "C*"], {}, b"", 64),
     "malformed --set": (["make", "A", "--set", "job"], {}, b"", 64),
     "malformed JSON": (["make", "--stdin"], {}, b'{"accessions": [', 65),
     "unknown JSON key": (["make", "--stdin"], {}, b'{"accessions": ["A"], "outptu": "x"}', 65),
@@ -27,6 +34,7 @@ FAILURES = {
     "no UTF-8 on stdin": (["make", "--stdin"], {}, b"\xff\xfe", 65),
     "nothing on stdin": (["make", "--stdin"], {}, b"\n \n", 64),
     "no configuration file": (["make", "A", "--config", "none.toml"], {}, b"", 78),
+    "a folder as configuration": (["make", "A", "--config", "."], {}, b"", 78),
     "bad variable": (["make", "A"], {"MKISO_STALL_TIMEOUT": "x"}, b"", 78),
     "unknown node of a variable": (["make", "A"], {"MKISO_ARCHIVE": "nowhere"}, b"", 78),
 }
@@ -68,6 +76,24 @@ def test_a_bad_configuration_file_names_file_line_and_nearest_key(mkiso, tmp_pat
     message = the_report(done.stdout)["message"]
     assert message.startswith("mkiso.toml:3: job.stall_timout: ")
     assert "did you mean stall_timeout?" in message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["make", "--bogus"], "'mkiso make' has no option --bogus; 'mkiso make --help' lists"),
+        (["make", "--modalty", "CT"], "did you mean --modality?"),
+        (["make", "--no-replce"], "did you mean --no-replace?"),
+        (["mkae", "A"], "'mkiso' has no command mkae; did you mean make?"),
+        (["zzz"], "'mkiso' has no command zzz; 'mkiso --help' lists them."),
+        (["make", "A", "--modality", "CT,MR"], "--modality CT --modality MR"),
+        (["make", "A", "--name", ""], "--name: The disc's name must be a plain file name"),
+        (["make", "A", "--output", ""], "--output: an empty text names no folder"),
+        (["make", "A", "--config", "."], "is a folder; give the configuration file in it"),
+    ],
+)
+def test_a_refusal_says_what_to_do(mkiso, arguments, sentence):
+    assert sentence in mkiso(*arguments).stderr.decode()
 
 
 def test_help_and_version_are_no_failures(mkiso):

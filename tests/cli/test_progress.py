@@ -21,11 +21,12 @@ def test_the_first_and_the_last_of_a_stage_pass_and_few_between():
 def test_amounts_are_instances_or_bytes_by_stage():
     assert amount(Progress("retrieve", 3, 10, 1_500_000)) == "3 of 10, 1.5 MB"
     assert amount(Progress("retrieve", 3, None)) == "3"
-    assert amount(Progress("write", 2_000_000, 8_000_000)) == "2.0 MB of 8.0 MB"
+    assert amount(Progress("write", 2_000_000, 8_000_000)) == "2 MB of 8 MB"
+    assert amount(Progress("write", 2_000_000_000, 4_700_000_000)) == "2 GB of 4.7 GB"
 
 
 def test_a_rate_needs_bytes_and_time():
-    assert rate(Progress("retrieve", 3, 10, 30_000_000), 2.0) == "15.0 MB/s"
-    assert rate(Progress("verify", 30_000_000, None), 2.0) == "15.0 MB/s"
+    assert rate(Progress("retrieve", 3, 10, 30_000_000), 2.0) == "15 MB/s"
+    assert rate(Progress("verify", 30_000_000, None), 2.0) == "15 MB/s"
     assert rate(Progress("find", 3, None), 2.0) == ""
     assert rate(Progress("verify", 5, None), 0.0) == ""

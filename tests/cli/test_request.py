@@ -34,6 +34,15 @@ def test_an_object_holds_options_by_their_words():
     assert job.requested_by == "ward 3"
 
 
+def test_a_modality_is_a_code_in_upper_case():
+    assert resolve(accessions=("A",), words={"modality": ("ct", " Mr ")}).modalities == ("CT", "MR")
+    assert resolve(environ={"MKISO_MODALITY": "ct,mr"}, accessions=("A",)).modalities == (
+        "CT",
+        "MR",
+    )
+    assert resolve(b'{"accessions": "A", "modality": ["ct"]}').modalities == ("CT",)
+
+
 def test_the_command_line_wins_over_stdin_and_stdin_over_the_environment():
     stdin = b'{"accessions": ["B"], "stall_timeout": 2, "deadline": 2}'
     environ = {"MKISO_STALL_TIMEOUT": "1", "MKISO_DEADLINE": "1", "MKISO_LOCK_WAIT": "1"}

@@ -1,4 +1,5 @@
 import re
+import signal
 import subprocess
 import sys
 
@@ -16,6 +17,27 @@ SLOW = {
     "sqlite3",
     "asyncio",
 }
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)]
+)
+def test_a_signal_during_the_imports_has_its_code_and_no_traceback(number, code, environ, tmp_path):
+    """The first heavy import is replaced by one that tells that it began, and hangs."""
+    (tmp_path / "click.py").write_text(
+        "import sys, time\nprint('importing', flush=True)\ntime.sleep(30)\n"
+    )
+    path = f"{tmp_path}:{environ['PYTHONPATH']}"
+    with subprocess.Popen(
+        [sys.executable, "-m", "mkiso", "make", "A1"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**environ, "PYTHONPATH": path},
+    ) as process:
+        assert process.stdout.readline() == b"importing\n"
+        process.send_signal(number)
+        assert process.wait(10) == code
+        assert process.stderr.read() == b""
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ def test_the_image_path_is_the_first_line_of_stdout(mkiso):
     assert done.returncode == 0
     assert done.stdout.decode().splitlines() == [
         "/discs/A.iso",
-        "  3 instances, 1.0 MB",
+        "  3 instances, 1 MB",
         f"  sha256 {'0' * 64}",
     ]
     assert b"made and verified" in done.stderr
@@ -29,12 +29,26 @@ def run_in_shell(fake_command, redirection, *arguments):
     return subprocess.run(shell, capture_output=True, timeout=60, check=False, **command)
 
 
-@pytest.mark.parametrize(
-    "redirection", ["2>&-", ">&-", "<&- >&- 2>&-", ">/dev/full", "2>/dev/full"]
-)
+@pytest.mark.parametrize("redirection", ["2>&-", ">&-", "<&- >&- 2>&-", "2>/dev/full"])
 @pytest.mark.parametrize("option", [[], ["--json"]])
 def test_closed_or_full_streams_do_not_change_the_code(fake_command, redirection, option):
     assert run_in_shell(fake_command, redirection, *option).returncode == 0
+
+
+@pytest.mark.parametrize("option", [[], ["--json"]])
+def test_a_result_that_nobody_gets_is_74_and_says_what_there_is(fake_command, option):
+    done = run_in_shell(fake_command, ">/dev/full", *option)
+    assert done.returncode == 74
+    last = done.stderr.decode().splitlines()[-1]
+    assert "could not be written to stdout (No space left on device)" in last
+    assert "/discs/A.iso is there, and good" in last
+    assert last.endswith("[74 IO]")
+
+
+def test_a_failure_that_nobody_gets_keeps_its_code(fake_command):
+    command = fake_command("make", "A1", "--json", code=80)
+    shell = ["/bin/sh", "-c", 'exec "$@" >/dev/full', "sh", *command.pop("args")]
+    assert subprocess.run(shell, capture_output=True, check=False, **command).returncode == 80
 
 
 def test_a_reader_that_goes_away_does_not_change_the_code(fake_command):

@@ -6,7 +6,7 @@ import pytest
 
 from mkiso.core.conclusion import good_news, incomplete, stopped, unexpected
 from mkiso.core.disc_content import Disc
-from mkiso.core.model import ExpectedInstance, RetrieveResult
+from mkiso.core.model import ExpectedInstance, RetrieveResult, ShortSeries
 from mkiso.errors import InterruptedJobError, TerminatedJobError
 
 
@@ -37,9 +37,11 @@ def test_a_gap_says_how_large_it_is_and_where_it_is_named():
 
 
 def test_a_gap_of_counts_promises_no_names():
-    error = incomplete(RetrieveResult((), MISSING, unnamed_missing=2), published=True)
+    short = (ShortSeries("1.2.1", "1.2", 2),)
+    error = incomplete(RetrieveResult((), MISSING, short), published=True)
     assert error.message.startswith("3 of 3 instances did not arrive; an image that says so was")
     assert "named" not in error.message
+    assert error.details == ("series 1.2.1: 2 missing",)
 
 
 def test_a_gap_that_nobody_knows_offers_what_was_not_asked_for_alone():

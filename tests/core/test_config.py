@@ -6,7 +6,7 @@ import pytest
 
 from mkiso.core.config import Config, NodeTable, overlay
 from mkiso.core.config_layer import SettingError, parse_layer
-from mkiso.core.job import Institution, Job, Node, ReceiverAddress
+from mkiso.core.job import Audit, Collector, Institution, Job, Node, ReceiverAddress, Tls
 from mkiso.core.nodes import choose_node
 from mkiso.core.setting_sources import (
     environment_layer,
@@ -64,11 +64,43 @@ def test_every_key_of_a_node_reaches_the_node():
         "retries": 6,
         "forward_associations": 7,
     }
-    assert set(given) == set(NodeTable.__struct_fields__)
-    node = choose_node("n", file_layer({"nodes": {"n": given}}))
+    of_tls = {
+        "tls": True,
+        "tls_ca_file": "/ca.pem",
+        "tls_certificate": "/we.pem",
+        "tls_key": "/we.key",
+        "tls_verify_host": False,
+    }
+    assert set(given) | set(of_tls) == set(NodeTable.__struct_fields__)
+    node = choose_node("n", file_layer({"nodes": {"n": given | of_tls}}))
     assert list(given.values()) == [
-        getattr(node, f.name) for f in dataclasses.fields(Node) if f.name != "name"
+        getattr(node, f.name) for f in dataclasses.fields(Node) if f.name not in ("name", "tls")
     ]
+    assert node.tls == Tls("/ca.pem", "/we.pem", "/we.key", verify_host=False)
+
+
+def test_tls_keys_without_the_switch_are_refused():
+    """Who writes them expects encryption."""
+    node = {"ae_title": "X", "host": "h", "port": 1, "tls_ca_file": "/ca.pem"}
+    with pytest.raises(ConfigError, match=r"nodes\.n: tls_ca_file .* tls = true"):
+        choose_node("n", file_layer({"nodes": {"n": node}}))
+    assert choose_node("n", file_layer({"nodes": {"n": {**node, "tls": False}}})).tls is None
+
+
+@pytest.mark.parametrize("key", ["tls_ca_file", "tls_key"])
+def test_a_receiver_with_tls_needs_a_certificate(key):
+    layer = file_layer({"receiver": {"tls": True, key: "/x.pem"}})
+    with pytest.raises(ConfigError, match=r"receiver: .* tls_certificate"):
+        build_job("j", ["A1"], [], [layer])
+    layer = file_layer({"receiver": {"tls": True, "tls_certificate": "/we.pem"}})
+    job = build_job("j", ["A1"], [], [layer])
+    assert job.receiver == ReceiverAddress(tls=Tls(certificate="/we.pem"))
+
+
+def test_a_key_without_its_certificate_is_refused():
+    node = {"ae_title": "X", "host": "h", "port": 1, "tls": True, "tls_key": "/we.key"}
+    with pytest.raises(ConfigError, match="without tls_certificate"):
+        choose_node("n", file_layer({"nodes": {"n": node}}))
 
 
 #: For each setting a value as text, and what the job then has.
@@ -82,6 +114,8 @@ VALUES = {
     "job.skip_not_found": ("true", True),
     "job.per_patient": ("true", True),
     "job.max_instances": ("7", 7),
+    "job.max_instance_size": ("7", 7),
+    "job.max_size": ("7", 7),
     "job.stall_timeout": ("7.5", 7.5),
     "job.first_instance_timeout": ("7.5", 7.5),
     "job.quiet_period": ("0", 0.0),
@@ -89,6 +123,8 @@ VALUES = {
     "job.lock_wait": ("0", 0.0),
     "job.minimum_free": ("0", 0),
     "job.requested_by": ("me", "me"),
+    "job.viewer": ("none", "none"),
+    "job.media_size": ("737280000", 737_280_000),
     "job.image_mode": ("0600", 0o600),
     "run.name": ("disc", "disc"),
     "run.allow_incomplete": ("true", True),
@@ -96,8 +132,19 @@ VALUES = {
     "institution.name": ("I", Institution(name="I")),
     "institution.contact": ("C", Institution(contact="C")),
     "institution.privacy_notice": ("P", Institution(privacy_notice="P")),
+    "institution.address": ("A", Institution(address="A")),
+    "institution.logo": ("logo.png", Institution(logo="logo.png")),
     "templates.folder": ("t", Path("t")),
     "state.folder": ("s", Path("s")),
+    "audit.file": ("a.xml", Audit(file=Path("a.xml"))),
+    "audit.syslog": ("tls://h:7", Audit(collector=Collector("h", 7, is_tls=True))),
+    "audit.timeout": ("7", Audit(timeout_seconds=7.0)),
+    "audit.source_id": ("me", Audit(source_id="me")),
+    "audit.site": ("S", Audit(site="S")),
+    "audit.tls_ca_file": ("ca.pem", Audit(tls=Tls(ca_file="ca.pem"))),
+    "audit.tls_certificate": ("we.pem", Audit(tls=Tls(certificate="we.pem"))),
+    "audit.tls_key": ("we.key", Audit(tls=Tls(key="we.key"))),
+    "audit.tls_verify_host": ("false", Audit(tls=Tls(verify_host=False))),
 }
 
 
@@ -122,6 +169,35 @@ def test_an_option_wins_over_the_environment_and_that_over_the_file():
     job = job_from(file, environ, {"stall_timeout": 3.0})
     seconds = (job.stall_timeout_seconds, job.deadline_seconds, job.lock_wait_seconds)
     assert seconds == (3.0, 2.0, 1.0)
+
+
+SLOW = {"ae_title": "SLOW", "host": "h", "port": 104, "stall_timeout": 900.0, "deadline": 9000.0}
+
+
+def times_of(job):
+    """What holds in the end: the node's own times, else the job's."""
+    stall = job.archive.stall_timeout_seconds or job.stall_timeout_seconds
+    return stall, job.archive.deadline_seconds or job.deadline_seconds
+
+
+@pytest.mark.parametrize(
+    "archive", [{"archive": "slow", "nodes": {"slow": SLOW}}, {"archive": SLOW}]
+)
+def test_an_option_for_a_time_wins_over_what_the_file_says_of_the_node(archive):
+    file = {**archive, "job": {"stall_timeout": 60.0, "deadline": 600.0}}
+    assert times_of(job_from(file)) == (900.0, 9000.0)  # in one source the node is what is meant
+    assert times_of(job_from(file, {}, {"deadline": 5.0})) == (900.0, 5.0)
+    assert times_of(job_from(file, {}, {"stall_timeout": 4.0})) == (4.0, 9000.0)
+    assert times_of(job_from(file, {"MKISO_STALL_TIMEOUT": "3"})) == (3.0, 9000.0)
+    assert times_of(job_from(file, {}, {}, ["job.deadline=2"])) == (900.0, 2.0)
+
+
+def test_a_time_of_a_node_in_an_option_is_the_nodes():
+    file = {"archive": "slow", "nodes": {"slow": SLOW}}
+    options = ["nodes.slow.deadline=7", "job.deadline=2"]
+    assert times_of(job_from(file, {"MKISO_DEADLINE": "3"}, {}, options)) == (900.0, 7.0)
+    file = {**file, "nodes": {"slow": {**SLOW, "deadline": 9.0}, "other": SLOW}}
+    assert times_of(job_from(file, {}, {}, ["nodes.other.deadline=7"])) == (900.0, 9.0)
 
 
 def test_a_flag_of_the_file_can_be_taken_back_by_an_option():
@@ -191,7 +267,10 @@ def test_a_fault_in_the_file_names_the_key_with_its_path(raw, sentence):
     [
         ({"archive": "bakup", "nodes": {"backup": {}}}, "did you mean backup?"),
         ({"archive": "x"}, "known are abpacs."),
-        ({"archive": "b", "nodes": {"b": {"host": "h", "port": 1}}}, "nodes.b has no ae_title"),
+        (
+            {"archive": "b", "nodes": {"b": {"host": "h", "port": 1}}},
+            "[nodes.b] in the configuration has no ae_title; add a line such as ae_title =",
+        ),
         ({"job": {"forward": ["nowhere"]}}, "The node 'nowhere'"),
     ],
 )

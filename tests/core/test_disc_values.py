@@ -4,7 +4,7 @@ import hashlib
 import json
 
 from mkiso.core.checksums import checksum_file, file_in_memory, parse_checksums
-from mkiso.core.disc_check import check_expected_instances, check_names, looks_executable
+from mkiso.core.disc_check import check_expected_instances, check_files, looks_executable
 from mkiso.core.disc_content import CheckResult, ExpectedContent, FileOnDisc
 from mkiso.core.findings import KEPT_PER_ID, Findings
 from mkiso.core.model import FileSet
@@ -57,11 +57,8 @@ def test_programs_and_scripts_are_known_by_their_first_bytes():
 def test_names_that_start_programs_are_faults_wherever_they_are():
     findings = Findings()
     names = ("DICOMDIR", "INDEX.HTM", "README.TXT", "A/AUTORUN.INF", "long-name.html")
-    check_names({n: FileOnDisc(n, 1, "") for n in names}, findings)
-    assert {(f.severity, f.id) for f in findings.result()} == {
-        ("error", "disc.autorun"),
-        ("note", "disc.name-not-8.3"),
-    }
+    check_files({n: FileOnDisc(n, 1, "") for n in names}, findings)
+    assert {(f.severity, f.id) for f in findings.result()} == {("error", "disc.autorun")}
 
 
 def test_an_instance_that_is_there_twice_is_found():

@@ -1,9 +1,12 @@
+import json
+
 import pytest
 from disc_sets import BUNDLED, data_set_of, received
 
 from mkiso.core.file_ids import place
 from mkiso.core.index_page import describe_disc
-from mkiso.core.model import ExpectedInstance
+from mkiso.core.model import ExpectedInstance, Series, ShortSeries
+from mkiso.core.viewer_index import ViewedSeries, manifest_script
 
 FEW = ("CT_small.dcm", "MR_small.dcm", "JPEG2000.dcm")
 
@@ -59,6 +62,28 @@ def test_a_patient_is_one_though_his_objects_spell_him_differently(placed):
     assert patient.name.alphabetic == "Müller, Jörg"
 
 
+def test_each_study_says_whose_it_is(placed):
+    """On a disc of several patients the viewer must not name one for the images of another."""
+    page = describe(
+        placed([data_set_of("CT_small.dcm"), data_set_of("MR_small.dcm", PatientID="0815")])
+    )
+    assert {patient.patient_id for patient in page.patients} == {"4711", "0815"}
+    assert {(study.modalities, study.patient_id) for study in page.studies} == {
+        (("CT",), "4711"),
+        (("MR",), "0815"),
+    }
+    series = [
+        ViewedSeries(f"S{number:05d}", study.study_instance_uid, line)
+        for number, study in enumerate(page.studies, 1)
+        for line in study.series
+    ]
+    script = manifest_script(page, series, [], [], "mkiso").decode("ascii")
+    manifest = json.loads(script[script.index("manifest(") + 9 : -3])
+    for study in manifest["studies"]:
+        wanted = "4711" if study["modalities"] == ["CT"] else "0815"
+        assert manifest["patients"][study["patient"]]["patient_id"] == wanted
+
+
 def test_what_is_missing_is_told_by_series_with_the_words_of_what_arrived(placed):
     items = placed([data_set_of("MR_small.dcm", SeriesDescription="T1")])
     here = items[0].instance
@@ -71,6 +96,24 @@ def test_what_is_missing_is_told_by_series_with_the_words_of_what_arrived(placed
     assert [(gap.description, gap.sop_instance_uids) for gap in page.missing] == [
         ("T1", ("1.1", "1.2")),
         ("", ("2.1",)),
+    ]
+
+
+def test_a_missing_series_has_its_number_and_modality(placed):
+    items = placed([data_set_of("MR_small.dcm", SeriesNumber=7)])
+    here = items[0].instance
+    page = describe(
+        items,
+        missing=[ExpectedInstance("1.1", here.series_instance_uid, here.study_instance_uid)],
+        short_series=[
+            ShortSeries(here.series_instance_uid, here.study_instance_uid, 2),
+            ShortSeries("9.9", "9", 3),
+        ],
+        listed=[Series("9.9", "9", "US"), Series(here.series_instance_uid, "", "CT")],
+    )
+    assert [(gap.number, gap.modality, gap.count) for gap in page.missing] == [
+        ("7", "MR", 3),  # as its objects say
+        ("", "US", 3),  # as the archive says: nothing of it is here
     ]
 
 

@@ -9,7 +9,13 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from mkiso.core.display_text import PersonName
-from mkiso.core.index_page import MissingSeries, PatientPart, SyntaxCount
+from mkiso.core.index_page import (
+    DocumentLink,
+    MissingSeries,
+    PatientPart,
+    SyntaxCount,
+    ViewerPart,
+)
 from mkiso.core.job import Institution
 from mkiso.disc import pages
 from mkiso.disc.pages import check_templates, index_file, readme_file
@@ -94,6 +100,78 @@ def test_the_page_is_well_formed_xml_in_utf_8_without_script_or_network():
     assert not re.search(r"https?://(?!www\.w3\.org/1999/xhtml)", text_of(file))
 
 
+def test_a_page_with_viewer_is_well_formed_xml_and_takes_scripts_of_the_disc_alone():
+    file = index_file(page(viewer=ViewerPart()), INSTITUTION)
+    assert ET.fromstring(file.content).attrib["lang"] == "en"
+    found = tags(file)
+    assert [a["src"] for tag, a in found if tag == "script"] == ["VIEWER/APP.JS"]
+    assert [a["href"] for tag, a in found if tag == "link"] == ["VIEWER/APP.CSS"]
+    policy = next(a["content"] for t, a in found if a.get("http-equiv"))
+    rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
+    assert rules["default-src"] == rules["connect-src"] == "'none'"
+    assert rules["script-src"] == "'self' file:"
+    assert "http" not in policy
+
+
+def test_without_script_the_page_is_whole_and_says_why_there_are_no_images():
+    plain, viewer = (
+        " ".join(tree(index_file(page(viewer=part), INSTITUTION)).itertext()).split()
+        for part in (None, ViewerPart())
+    )
+    assert [word for word in plain if word not in viewer] == []
+    note = next(a for _, a in tags(index_file(page(viewer=ViewerPart()), INSTITUTION))
+                if a.get("id") == "viewer-note")  # fmt: skip
+    assert "hidden" not in note
+    assert "JavaScript" in viewer
+    assert "JavaScript" not in plain
+
+
+def test_documents_are_reached_without_script():
+    part = ViewerPart((DocumentLink("A <letter>", "VIEWER/DOCS/D0001.PDF"),))
+    file = index_file(page(viewer=part), INSTITUTION)
+    assert ("a", {"href": "VIEWER/DOCS/D0001.PDF"}) in tags(file)
+    assert "A <letter>" in " ".join(tree(file).itertext())
+
+
+def test_reduced_pictures_are_said():
+    words = "shown as reduced pictures"
+    assert words in text_of(index_file(page(viewer=ViewerPart(previews=True)), INSTITUTION))
+    assert words not in text_of(index_file(page(viewer=ViewerPart()), INSTITUTION))
+
+
+def test_address_and_logo_of_the_institution_are_on_the_page(tmp_path):
+    logo = tmp_path / "logo.png"
+    logo.write_bytes(b"\x89PNG\r\n\x1a\n")
+    given = Institution("Ward", "phone", "", "Road 1\nCity", str(logo))
+    for part in (None, ViewerPart()):
+        file = index_file(page(viewer=part), given)
+        image = next(a for tag, a in tags(file) if tag == "img")
+        assert image == {
+            "class": "logo",
+            "src": "data:image/png;base64,iVBORw0KGgo=",
+            "alt": "Ward",
+        }
+        policy = next(a["content"] for _, a in tags(file) if a.get("http-equiv"))
+        assert "data:" in policy.partition("img-src")[2].partition(";")[0]
+        assert "Road 1" in " ".join(tree(file).itertext())
+    assert b"Road 1" in readme_file(given).content
+
+
+@pytest.mark.parametrize("content", [None, b"MZ", b"\xff\xd8\xff" + bytes(300_000)])
+def test_a_logo_that_is_no_small_picture_is_refused_in_words(tmp_path, content):
+    if content is not None:
+        (tmp_path / "logo").write_bytes(content)
+    (problem,) = check_templates(None, str(tmp_path / "logo"))
+    assert "logo" in problem
+
+
+def test_a_site_may_change_the_colours_alone(tmp_path):
+    (tmp_path / "disc").mkdir()
+    (tmp_path / "disc" / "colours.css").write_text(":root { --accent: #c00; }")
+    assert "--accent: #c00" in text_of(index_file(page(), INSTITUTION, tmp_path))
+    assert check_templates(tmp_path) == ()
+
+
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_names_are_text_and_nothing_else(text):
     sample = pages._sample_page()
@@ -133,12 +211,14 @@ def test_all_groups_of_a_name_are_shown():
 
 
 def test_an_incomplete_disc_says_so_and_names_the_gap():
-    gap = MissingSeries("1.2", "1.2.3", "Abdomen", ("1.2.3.4", "1.2.3.5"))
-    file = index_file(page(complete=False, missing=(gap,)), INSTITUTION)
+    gap = MissingSeries("1.2", "1.2.3", "Abdomen", ("1.2.3.4", "1.2.3.5"), "17", "CT")
+    counted = MissingSeries("1.2", "1.2.6", "", (), "", "US", unnamed=3)
+    file = index_file(page(complete=False, missing=(gap, counted)), INSTITUTION)
     shown = " ".join(tree(file).itertext())
     assert "This disc is incomplete" in shown
-    assert "2 objects could not be retrieved" in shown
-    assert all(word in shown for word in ("Abdomen", "1.2.3", "1.2.3.4", "1.2.3.5"))
+    assert "5 objects could not be retrieved" in shown
+    assert all(word in shown for word in ("Abdomen", "1.2.3", "1.2.3.4", "1.2.3.5", "17", "CT"))
+    assert "3 of series 1.2.6, which the archive counts" in shown
     complete = text_of(index_file(page(), INSTITUTION))
     assert "incomplete" not in complete
 

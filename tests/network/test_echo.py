@@ -12,7 +12,13 @@ from mkiso.core.job import Node
 from mkiso.errors import ProtocolError, TemporaryError
 from mkiso.network import dimse
 from mkiso.network.echo import echo
-from mkiso.network.transport import AcceptPolicy, AssociationRejectedError, Listener
+from mkiso.network.transport import (
+    AcceptPolicy,
+    AssociationRejectedError,
+    Deadlines,
+    Listener,
+    PeerStalledError,
+)
 from mkiso.network.upper_layer import REJECT_CALLING_AE_TITLE
 
 
@@ -70,6 +76,17 @@ def test_a_node_without_the_service_is_told():
 def test_a_node_that_releases_instead_is_told():
     with answering(raw.RELEASE_RQ_PDU) as acceptor, pytest.raises(TemporaryError, match="abpacs"):
         echo(node(acceptor.port), calling_ae_title="CDRECORD")
+
+
+def test_a_node_that_hangs_in_the_echo_is_said_in_plain_words():
+    def hang(peer):
+        peer.read_pdu()
+        peer.send(raw.associate_ac((1, 0, IMPLICIT)))
+        time.sleep(1.5)
+
+    with RawAcceptor(hang) as acceptor, pytest.raises(PeerStalledError) as caught:
+        echo(node(acceptor.port), calling_ae_title="ME", deadlines=Deadlines(idle_seconds=0.3))
+    assert "does not answer the C-ECHO: it hangs" in caught.value.message
 
 
 def test_a_node_that_does_not_know_us_is_told():

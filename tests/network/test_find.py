@@ -2,8 +2,9 @@ import threading
 import time
 
 import pytest
-from scripted_peer import ScriptedPeer, answer, identifier, respond, wait_for
+from scripted_peer import ScriptedPeer, answer, identifier, raw_peer, respond, wait_for
 
+from mkiso.core.job import Node
 from mkiso.core.model import Series
 from mkiso.core.query import image_query, matching_instance, matching_study, study_query
 from mkiso.errors import (
@@ -298,6 +299,22 @@ def test_a_stopped_job_does_not_wait_for_the_archive():
     began = time.monotonic()
     fails(silent, TemporaryError, match="stopped", require_running=require_running)
     assert time.monotonic() - began < 2
+
+
+def test_a_job_is_stopped_while_its_find_is_negotiated():
+    def require_running():
+        raise TemporaryError("stopped")
+
+    with raw_peer(lambda connection: connection.recv(1 << 16) and time.sleep(4)) as port:
+        node = Node("abpacs", "ABPACS", "127.0.0.1", port, retries=0)
+        began = time.monotonic()
+        with pytest.raises(TemporaryError, match="stopped"):
+            find(
+                FindSession(
+                    node, calling_ae_title="ME", log=print, require_running=require_running
+                )
+            )
+        assert time.monotonic() - began < 2
 
 
 def test_the_log_has_counts_and_statuses_and_no_names():

@@ -256,9 +256,24 @@ def test_no_error_comment_is_kept():
     assert "Jane" not in repr(outcome) + "".join(log)
 
 
-def test_no_thread_is_left_after_the_end():
-    with ScriptedPeer(moves((0, (None, 1, 0, 0), ""))) as peer:
-        move(peer).wait(10)
+def answers_and_hangs(peer, association):
+    for message in peer.requests(association):
+        respond(association, message, 0x0000)
+        peer.hang()
+
+
+def test_the_outcome_does_not_wait_for_the_release():
+    with ScriptedPeer(answers_and_hangs) as peer:
+        under_way = move(peer)
+        assert under_way.wait(3).status == 0  # the release has ten seconds
+
+
+@pytest.mark.parametrize("script", [moves((0, (None, 1, 0, 0), "")), answers_and_hangs])
+def test_no_thread_is_left_after_the_close(script):
+    with ScriptedPeer(script) as peer:
+        under_way = move(peer)
+        under_way.wait(10)
+        under_way.close(0.2)
         assert "C-MOVE" not in [thread.name for thread in threading.enumerate()]
 
 

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -95,3 +96,21 @@ def test_a_lock_is_not_taken_twice_by_one_holder():
         lock.acquire(0)
         with pytest.raises(ValueError, match="held already"):
             lock.acquire(0)
+
+
+def test_who_waits_is_served_before_who_had_the_lock(free_port):
+    had, waiting = PortLock(free_port), PortLock(free_port)
+    had.acquire(0)
+    is_waiting = threading.Event()
+    waiter = threading.Thread(
+        target=waiting.acquire, args=(10,), kwargs={"say": lambda _: is_waiting.set()}
+    )
+    waiter.start()
+    assert is_waiting.wait(5)
+    had.release()
+    with pytest.raises(TemporaryError):
+        had.acquire(0)  # at once, as a batch does for its next job
+    waiter.join(5)
+    waiting.release()
+    had.acquire(0)
+    had.release()

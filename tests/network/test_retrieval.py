@@ -1,15 +1,16 @@
 """One request followed to its end, against scripted archives and our real receiver."""
 
 import contextlib
+import dataclasses
 import threading
 import time
 from pathlib import Path
 
 import pytest
-from scripted_peer import ScriptedPeer, respond
+from scripted_peer import ScriptedPeer, raw_peer, respond
 
 from mkiso.core.context import Context
-from mkiso.core.job import Job, ReceiverAddress
+from mkiso.core.job import Job, Node, ReceiverAddress
 from mkiso.core.retrieval_plan import Request
 from mkiso.errors import TemporaryError, TerminatedJobError
 from mkiso.network import dimse
@@ -135,18 +136,20 @@ def test_an_archive_that_says_nothing_is_aborted_at_the_stall_time():
     assert 0.4 <= seconds < 4
 
 
-def test_an_archive_that_does_not_answer_the_release_has_answered_the_move():
+def test_an_archive_that_does_not_answer_the_release_is_not_waited_for():
     def answers_and_hangs(peer, association):
         for message in peer.requests(association):
             respond(association, message, 0x0000)
             peer.hang()
 
     with ScriptedPeer(answers_and_hangs) as peer:
-        waiting = Waiting(peer)
+        waiting = Waiting(peer, stall_timeout_seconds=9, first_instance_timeout_seconds=9)
+        began = time.monotonic()
         with waiting.open() as retrieval:
-            outcome, seconds = waiting.timed(retrieval)
+            outcome, _ = waiting.timed(retrieval)
     assert (outcome.status, outcome.error) == (0, None)
-    assert seconds < 5  # the release has ten seconds
+    assert time.monotonic() - began < 6  # the release has ten seconds
+    assert "C-MOVE" not in {thread.name for thread in threading.enumerate()}
 
 
 def test_the_first_instance_may_take_longer():
@@ -197,6 +200,23 @@ def test_an_archive_deaf_to_the_cancel_is_aborted():
             retrieval.request(STUDY, NEVER)
         assert time.monotonic() - began < 8
     assert "C-MOVE" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_a_job_is_stopped_while_its_move_is_negotiated():
+    with raw_peer(lambda connection: connection.recv(1 << 16) and time.sleep(4)) as port:
+        peer = ScriptedPeer(silent)
+        peer.node = lambda: Node("abpacs", "ABPACS", "127.0.0.1", port)
+        waiting = Waiting(peer)
+        end = time.monotonic() + 0.3
+
+        def require_running():
+            if time.monotonic() >= end:
+                raise TerminatedJobError("Terminated.")
+
+        waiting.context = dataclasses.replace(waiting.context, require_running=require_running)
+        with pytest.raises(TerminatedJobError), waiting.open() as retrieval:
+            retrieval.request(STUDY, NEVER)
+        assert time.monotonic() < end + 2
 
 
 def test_a_c_store_is_ours_by_its_originator():

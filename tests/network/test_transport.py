@@ -171,7 +171,7 @@ def test_a_context_that_cannot_be_proposed_is_listed_as_rejected():
 def test_nobody_listening_is_temporary():
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        with pytest.raises(TemporaryError, match="nothing listens there"):
+        with pytest.raises(TemporaryError, match="nothing listens there; check that it runs"):
             associate(unused.getsockname()[1])
 
 
@@ -187,6 +187,93 @@ def test_a_black_hole_ends_at_the_connect_deadline():
         with pytest.raises(TemporaryError, match=r"no answer within 0\.5 s|deadline"):
             associate(full.getsockname()[1])
         assert time.monotonic() - began < 3
+
+
+class StoppedError(Exception):
+    """What `require_running` raises."""
+
+
+def stopped_soon(seconds=0.3):
+    """Return a `require_running` that raises after so many seconds."""
+    end = time.monotonic() + seconds
+
+    def require_running():
+        if time.monotonic() >= end:
+            raise StoppedError
+
+    return require_running
+
+
+@contextlib.contextmanager
+def ends_at_once():
+    began = time.monotonic()
+    with pytest.raises(StoppedError):
+        yield
+    assert time.monotonic() - began < 3  # connecting has 10 s, the negotiation 30 s
+
+
+def test_a_job_is_stopped_while_it_connects():
+    with socket.socket() as full, contextlib.ExitStack() as stack:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for _ in range(8):
+            filler = stack.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(full.getsockname())
+        with ends_at_once():
+            associate(full.getsockname()[1], Deadlines(), require_running=stopped_soon())
+
+
+def test_a_job_is_stopped_while_the_name_is_looked_up(monkeypatch):
+    looked_up = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: looked_up.wait(20) and [])
+    with ends_at_once():
+        associate(104, Deadlines(), require_running=stopped_soon())
+    looked_up.set()
+
+
+def test_a_job_is_stopped_while_the_association_is_negotiated():
+    ended = threading.Event()
+
+    def script(peer):
+        peer.read_pdu()
+        wait_for_end(peer)
+        ended.set()
+
+    with against(script) as acceptor:
+        with ends_at_once():
+            associate(acceptor.port, Deadlines(), require_running=stopped_soon())
+        assert ended.wait(5)  # nothing of us is left there
+
+
+def test_an_association_that_stands_is_watched_by_whoever_waits_on_it():
+    def script(peer):
+        accept_first(peer)
+        wait_for_end(peer)
+
+    with against(script) as acceptor:
+        association = associate(acceptor.port, require_running=stopped_soon(0.2))
+        time.sleep(0.3)
+        with pytest.raises(PeerStalledError):
+            association.receive(0.1)
+        association.close()
+
+
+def test_a_port_that_does_not_speak_dicom_is_said_so():
+    def hello(peer):
+        peer.read_pdu()
+        peer.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        wait_for_end(peer)
+
+    with against(hello) as acceptor, pytest.raises(ProtocolError) as caught:
+        associate(acceptor.port)
+    assert "does not speak DICOM" in caught.value.message
+    assert f"Check the port: another program may have {acceptor.port}." in caught.value.message
+
+    with against(wait_for_end) as acceptor, pytest.raises(PeerStalledError) as caught:
+        associate(acceptor.port)
+    assert f"YOU at 127.0.0.1:{acceptor.port} takes the connection" in caught.value.message
+    assert "another program has port" in caught.value.message
 
 
 def test_a_host_name_that_is_none_is_a_matter_of_configuration():

@@ -57,6 +57,11 @@ def forwarded(result):
     return only["sent"], only["warnings"], len(only["failed"])
 
 
+def earlier(result):
+    (report,) = result.report["forwarded"]
+    return report["earlier"]
+
+
 def data_set_of(path):
     """The bytes behind the file meta."""
     meta = pydicom.filereader.read_file_meta_info(path)
@@ -86,16 +91,24 @@ def test_a_node_that_is_down_costs_84_and_no_disc(lab, archive):
 def test_a_resume_sends_only_the_rest(lab, archive):
     with StoreNode(lambda uid: 0xC000 if uid.endswith((".3", ".4")) else 0) as backup:
         first = lab.make(forward=(backup.node(),))
-        assert (first.code, *forwarded(first)) == (84, 2, 0, 2)
+        assert (first.code, *forwarded(first), earlier(first)) == (84, 2, 0, 2, 0)
         assert {each["status"] for each in first.report["forwarded"][0]["failed"]} == {"C000"}
         backup.answer = lambda uid: 0
         backup.asked.clear()
         again = lab.make(forward=(backup.node(),))
-        assert (again.code, *forwarded(again)) == (0, 4, 0, 0)
+        assert (again.code, *forwarded(again), earlier(again)) == (0, 4, 0, 0, 2)
         assert sorted(backup.asked) == ["1.2.3.1.3", "1.2.3.1.4"]
         backup.asked.clear()
         third = lab.make(forward=(backup.node(),))
         assert (third.code, *forwarded(third), backup.asked) == (0, 4, 0, 0, [])
+        assert earlier(third) == 4
+
+
+def test_replace_makes_another_disc_and_sends_everything_again(lab, archive):
+    with StoreNode() as backup:
+        lab.make(forward=(backup.node(),))
+        again = lab.make(forward=(backup.node(),), replace=True)
+        assert (again.code, earlier(again), len(backup.asked)) == (0, 0, 8)
 
 
 def test_a_ledger_that_is_lost_or_broken_costs_time_alone(lab, archive):

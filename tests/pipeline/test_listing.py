@@ -1,11 +1,12 @@
 """Whole jobs against archives whose lists are short, late, changing or not there."""
 
+import json
 import threading
 import time
 
 import pytest
 from odd_archive import NUMBERS_OF_INSTANCES, SOP_INSTANCE_UID, no_image_level, without
-from whole_jobs import PATIENT, instance, save
+from whole_jobs import PATIENT, check_path, instance, save
 
 UIDS = {f"1.2.3.1.{n}" for n in (1, 2, 3, 4)}
 HIDDEN = "1.2.3.1.4"
@@ -35,6 +36,22 @@ def hiding(is_hidden):
 
 def refused(result, code):
     assert (result.code, result.discs) == (code, []), result.report
+
+
+def test_a_number_that_is_not_there_is_named_in_the_report(lab, archive):
+    result = lab.make("A1", "NOPE")
+    refused(result, 66)
+    assert result.report["not_found"] == ["NOPE"]
+    none = lab.make("NOPE", "NADA", skip_not_found=True)
+    refused(none, 66)
+    assert none.report["not_found"] == ["NOPE", "NADA"]
+
+
+def test_a_failure_is_said_once_with_the_live_log(lab, archive):
+    result = lab.make("NOPE", surroundings={"log_live": True})
+    assert [line for line in result.said if "was not found" in line] == []  # the end says it
+    assert result.log.count("was not found") == 1
+    assert any(line.startswith("C-FIND STUDY") for line in result.said)
 
 
 # --- the list changes
@@ -147,7 +164,18 @@ def test_a_count_that_is_not_reached_is_80_after_a_retry_by_series(lab, archive)
     refused(result, 80)
     assert "1 of 4 instances did not arrive" in result.message
     assert "named" not in result.message
+    disc = lab.make(allow_incomplete=True, name="gap")
+    sidecar = json.loads((lab.output / "gap.INCOMPLETE.json").read_text())
+    assert sidecar["missing_by_count"] == [
+        {"series_instance_uid": "1.2.3.1", "study_instance_uid": "1.2.3", "missing": 1}
+    ]
+    (finding,) = check_path(disc.discs[0]).errors
+    assert "1 instance known to be missing" in finding.message
+    assert b"1 of series 1.2.3.1, which the archive counts" in disc.discs[0].read_bytes()
+    del archive.moves[2:]
     assert [move.level for move in archive.moves] == ["STUDY", "SERIES"]
+    for path in lab.output.iterdir():
+        path.unlink()
     archive.on_move = None
     assert lab.make().on_disc == UIDS
 

@@ -68,6 +68,26 @@ def test_each_patient_gets_a_disc_and_their_numbers_follow_the_request(two):
     assert on_discs(again) == wanted
 
 
+def test_the_one_disc_that_is_left_has_its_own_patients_name_and_number(two):
+    archive = two.start()
+    archive.on_move = lambda move: move.normally(drop={"1.5.1.1.1"})
+    result = two.make("B1", "C1", per_patient=True, allow_incomplete=True)
+    assert result.code == 80
+    assert [disc.name for disc in result.discs] == ["C1.INCOMPLETE.iso"]
+    sidecar = json.loads(result.discs[0].with_suffix(".json").read_text())
+    assert sidecar["accession_numbers"] == ["C1"]
+
+
+def test_no_disc_has_its_name_when_the_second_ones_is_taken(two):
+    two.start()
+    two.output.mkdir()
+    (two.output / "C1.iso").write_bytes(b"another disc")
+    result = two.make("B1", "C1", per_patient=True, check=False)
+    assert (result.code, result.report["discs"]) == (73, [])
+    assert "C1.iso" in result.message
+    assert sorted(path.name for path in two.output.iterdir()) == ["C1.iso"]
+
+
 def test_no_disc_names_what_another_patient_lacks(two):
     archive = two.start()
     archive.on_move = lambda move: move.normally(drop={"1.5.2.1.1"})

@@ -10,7 +10,7 @@ import threading
 import time
 
 import pytest
-from scripted_peer import ScriptedPeer, wait_for
+from scripted_peer import ScriptedPeer, raw_peer, wait_for
 
 from mkiso.errors import InterruptedJobError, TerminatedJobError
 from mkiso.network.port_lock import PortLock
@@ -113,6 +113,24 @@ def test_a_signal_in_retrieve(lab, archive, start, number, code, arrived):
     assert (ended, report["code"], report["discs"]) == (code, code, [])
     assert report["received"] == arrived
     assert seconds < 8
+    clean(lab)
+
+
+def test_a_signal_while_the_archive_is_silent_in_the_negotiation(lab, start):
+    reached = threading.Event()
+
+    def silent(connection):
+        reached.set()
+        while connection.recv(1 << 16):
+            pass
+
+    with raw_peer(silent) as port:
+        lab.archive_port = port
+        program = start()
+        assert reached.wait(60)
+        ended, report, seconds = program.stop(signal.SIGTERM)
+    assert (ended, report["code"]) == (143, 143)
+    assert seconds < 8  # the negotiation has 30 s
     clean(lab)
 
 

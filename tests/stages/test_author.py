@@ -8,7 +8,7 @@ from received import data_set, received
 
 from mkiso.core.context import Context
 from mkiso.core.job import Job, Node
-from mkiso.core.model import ExpectedInstance, FindResult, RetrieveResult, Study
+from mkiso.core.model import ExpectedInstance, FindResult, RetrieveResult, ShortSeries, Study
 from mkiso.errors import AmbiguousError, IdentityError, TerminatedJobError
 from mkiso.stages import author
 
@@ -122,6 +122,10 @@ MISSING = ExpectedInstance("1.2.3.4.9", "1.2.3.4", "1.2.3")
 LOST_STUDY = ExpectedInstance("1.2.9.1.1", "1.2.9.1", "1.2.9")
 
 
+SHORT = (ShortSeries("1.2.3.4", "1.2.3", 2),)
+LOST_SERIES = ShortSeries("1.2.9.1", "1.2.9", 1)
+
+
 def test_what_is_missing_is_named_on_the_disc():
     (plan,) = Authoring().run(instance(1), missing=(MISSING, LOST_STUDY))
     assert not plan.complete
@@ -138,10 +142,19 @@ def test_a_study_that_may_be_another_patient_s_is_named_on_no_disc():
     assert b"1.2.9.1" not in plan.files[1].content
 
 
-@pytest.mark.parametrize("gap", [{"unnamed_missing": 2}, {"count_verified": False}])
+@pytest.mark.parametrize("gap", [{"short_series": SHORT}, {"count_verified": False}])
 def test_a_gap_without_names_makes_the_disc_incomplete_too(gap):
     (plan,) = Authoring().run(instance(1), **gap)
     assert not plan.complete
+
+
+def test_what_the_archive_only_counts_is_on_the_page_and_in_the_plan():
+    (plan,) = Authoring().run(instance(1), short_series=SHORT)
+    assert plan.short_series == SHORT
+    assert b"2 of series 1.2.3.4, which the archive counts" in plan.files[1].content
+    (plan,) = Authoring(per_patient=True).run(instance(1), short_series=(LOST_SERIES,))
+    assert plan.short_series == ()
+    assert b"1.2.9.1" not in plan.files[1].content
 
 
 def test_what_could_not_be_compared_and_what_was_filled_is_a_warning():

@@ -156,7 +156,7 @@ def test_progress_is_told_for_each_node(forwarding):
 def test_an_instance_too_large_to_decode_is_not_read_into_memory(tmp_path):
     file = OutgoingFile(tmp_path / "nowhere", 0, 1 << 40, "1.2", "1.3", "1.2.840.10008.1.2.5")
     with pytest.raises(LimitError):
-        forward._decode(file, "1.2.840.10008.1.2.1")
+        forward.decoded_file(file, "1.2.840.10008.1.2.1")
 
 
 def test_a_bug_in_one_node_s_sending_is_raised_and_the_others_are_done(forwarding, monkeypatch):

@@ -57,10 +57,11 @@ def test_the_same_disc_again_is_the_one_that_is_there(tmp_path):
     first = run.publish()
     before = first.path.stat()
     again = Finishing(tmp_path).publish()
+    after = first.path.stat()
     assert again.existed
     assert again.path == first.path
     assert (again.sha256, again.size_bytes) == (first.sha256, first.size_bytes)
-    assert first.path.stat() == before
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
     assert not list(run.work.iterdir())
 
 
@@ -129,6 +130,20 @@ def test_several_discs_are_numbered(tmp_path):
     for number in (1, 2, 3):
         run.change(number=number, of=3).publish()
     assert [n for n in run.names if n.endswith(".iso")] == ["A1.iso", "A1_2.iso", "A1_3.iso"]
+
+
+def test_a_damaged_disc_at_the_second_name_is_seen_before_the_first_is_named(tmp_path):
+    run = Finishing(tmp_path).with_job(name="A1")
+    plans = [dataclasses.replace(run.file_set, number=number, of=2) for number in (1, 2)]
+    publish.require_names(plans, run.context)
+    second = run.change(number=2, of=2).publish()
+    publish.require_names(plans, run.context)  # the same disc is no other
+    content = bytearray(second.path.read_bytes())
+    content[-1] ^= 1
+    second.path.write_bytes(content)
+    with pytest.raises(CantCreateError, match=r"A1_2\.iso"):
+        publish.require_names(plans, run.context)
+    publish.require_names(plans, run.with_job(replace=True).context)
 
 
 def test_without_accession_number_the_study_gives_the_name(tmp_path):

@@ -1,11 +1,21 @@
+import contextlib
 import dataclasses
+import errno
 import os
+import tempfile
+from pathlib import Path
 
 import pytest
 from disc_sets import data_set_of, plan, received
 from finishing import Finishing
 
-from mkiso.errors import DataError, TerminatedJobError, VerifyError
+from mkiso.errors import (
+    DiskError,
+    NotFoundError,
+    PermissionDeniedError,
+    TerminatedJobError,
+    VerifyError,
+)
 from mkiso.stages import verify
 from mkiso.stages.verify import check_path
 
@@ -98,11 +108,92 @@ def test_any_path_is_judged_for_the_verify_command(tmp_path):
     steps = []
     assert check_path(disc.path, steps.append).findings == ()
     assert steps[-1].stage == "verify"
-    with pytest.raises(DataError):
-        check_path(tmp_path / "nothing.iso")
-    os.mkfifo(tmp_path / "pipe.iso")
-    with pytest.raises(DataError):
-        check_path(tmp_path / "pipe.iso")
+
+
+def no_disc(tmp_path, kind):
+    path = tmp_path / "disc.iso"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "file in the way":
+        path.write_bytes(b"")
+        path = path / "further"
+    elif kind == "empty file":
+        path.write_bytes(b"")
+    elif kind == "text":
+        path.write_bytes(b"root:x:0:0:root:/root:/bin/bash\n" * 2000)
+    elif kind == "empty folder":
+        path.mkdir()
+    elif kind == "device":
+        path = Path("/dev/null")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "error", "words"),
+    [
+        ("nothing", NotFoundError, "There is nothing at"),
+        ("file in the way", NotFoundError, "There is nothing at"),
+        ("pipe", NotFoundError, "no file that could hold a disc"),
+        ("device", NotFoundError, "no file that could hold a disc"),
+        ("empty file", VerifyError, "is empty"),
+        ("text", VerifyError, "no ISO 9660 volume"),
+        ("empty folder", VerifyError, "empty folder"),
+    ],
+)
+def test_what_is_no_disc_is_one_clear_sentence(tmp_path, kind, error, words):
+    path = no_disc(tmp_path, kind)
+    with pytest.raises(error, match=words) as caught:
+        check_path(path)
+    assert str(path) in caught.value.message
+    assert caught.value.details == ()
+
+
+def test_a_disk_that_fails_is_74(tmp_path, monkeypatch):
+    path = Finishing(tmp_path).publish().path
+
+    def broken(*_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "pread", broken)
+    with pytest.raises(DiskError, match="Input/output error; check the disk"):
+        check_path(path)
+
+
+@contextlib.contextmanager
+def nobody():
+    """Be a user without rights."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.mark.parametrize("place", ["image", "folder", "file inside", "folder inside"])
+def test_what_this_user_may_not_read_is_77_and_no_fault_of_the_disc(place):
+    with tempfile.TemporaryDirectory() as name:  # pytest's own folders are root's alone
+        folder = Path(name) / "disc"
+        inside = folder / "DICOM"
+        inside.mkdir(parents=True)
+        (inside / "IM000000").write_bytes(b"x")
+        (folder / "disc.iso").write_bytes(b"x")
+        path = {
+            "image": folder / "disc.iso",
+            "folder": folder,
+            "file inside": inside / "IM000000",
+            "folder inside": inside,
+        }[place]
+        for each in (name, folder, inside):
+            Path(each).chmod(0o755)
+        path.chmod(0)
+        asked = path if place in {"image", "folder"} else folder
+        with nobody(), pytest.raises(PermissionDeniedError) as caught:
+            check_path(asked)
+        path.chmod(0o755)
+    assert str(path) in caught.value.message
 
 
 def test_an_image_beside_another_ones_sidecar_is_found(tmp_path):

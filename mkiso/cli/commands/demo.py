@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,13 +22,14 @@ from mkiso.cli.progress import make_view
 from mkiso.cli.session import Session
 from mkiso.cli.streams import write_line
 from mkiso.core.context import Progress
-from mkiso.core.report import in_megabytes
+from mkiso.core.display_text import size_text
 from mkiso.errors import AmbiguousError, InternalError
 
 _HELP = """Make a disc from made-up patients, without any archive of yours.
 
 An archive with their images is started on this machine; the disc comes from it over the network,
 by the command that is printed. Then an accession number that two patients have is refused.
+Settings of yours are not used, and the job's log is in FOLDER/.mkiso-state.
 """
 _AE_TITLE, _RECEIVER = "ABPACS", "CDRECORD"
 _STOP_SECONDS = 20
@@ -64,17 +66,20 @@ def command(session: Session, /, output: Path, progress: str) -> int:
             _AE_TITLE,
             destinations={_RECEIVER: ("127.0.0.1", receiver_port)},
         ) as archive:
-            (folder / "empty.toml").touch()  # a site's own settings are not for the demonstration
             options = [
                 *("--archive", f"{_AE_TITLE}@127.0.0.1:{archive.port}"),
                 *("--receiver", f"{_RECEIVER}@127.0.0.1:{receiver_port}"),
-                *("--output", str(output), "--config", str(folder / "empty.toml")),
+                *("--output", str(output)),
             ]
-            made = _make(demo_patient.ACCESSION_NUMBER, options, progress)
+            run = _Runner(options, _settings(folder, output), progress)
+            write_line(
+                sys.stdout, "\nAn archive runs on this machine while the demonstration lasts."
+            )
+            made = run.make(demo_patient.ACCESSION_NUMBER)
             if made.code != 0:
                 return made.code
             _show_disc(made.report)
-            refused = _make(demo_patient.AMBIGUOUS_ACCESSION_NUMBER, options, progress)
+            refused = run.make(demo_patient.AMBIGUOUS_ACCESSION_NUMBER)
             _show_refusal(refused, demo_patient.AMBIGUOUS_ACCESSION_NUMBER)
     return 0
 
@@ -88,30 +93,47 @@ def _write_patients(folder: Path, progress: str) -> None:
     view.close()
 
 
-def _make(accession_number: str, options: Sequence[str], progress: str) -> _Run:
-    """Run `mkiso make` as a program of its own, its progress on our stderr."""
-    arguments = ["make", accession_number, *options]
-    write_line(sys.stdout, f"\n$ mkiso {' '.join(arguments)}")
+def _settings(folder: Path, output: Path) -> dict[str, str]:
+    """Return an environment without the site's settings, and with a state folder of its own."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("MKISO_")}
     package = str(Path(mkiso.__file__).resolve().parent.parent)
-    path = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH", ""))))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "mkiso", *arguments, "--json", "--progress", progress],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": path},
-    )
-    try:
-        stdout, _ = process.communicate()
-    except BaseException:  # a signal: the run cleans up behind itself
-        process.terminate()
-        process.communicate(timeout=_STOP_SECONDS)
-        raise
-    try:
-        return _Run(process.returncode, json.loads(stdout))
-    except json.JSONDecodeError as error:
-        raise InternalError(
-            f"mkiso make ended with {process.returncode} and without a report."
-        ) from error
+    path = os.pathsep.join(filter(None, (package, kept.get("PYTHONPATH", ""))))
+    empty = folder / "empty.toml"
+    empty.touch()
+    state = output.absolute() / ".mkiso-state"
+    return {**kept, "PYTHONPATH": path, "MKISO_CONFIG": str(empty), "MKISO_STATE": str(state)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Runner:
+    """Runs `mkiso make` as a program of its own, its progress on our stderr."""
+
+    options: Sequence[str]
+    environment: Mapping[str, str]
+    progress: str
+
+    def make(self, accession_number: str) -> _Run:
+        """Say what is run, run it, return how it ended."""
+        arguments = ["make", accession_number, *self.options]
+        write_line(sys.stdout, f"\nRunning: mkiso {shlex.join(arguments)}")
+        process = subprocess.Popen(
+            [sys.executable, "-m", "mkiso", *arguments, "--json", "--progress", self.progress],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            env=self.environment,
+        )
+        try:
+            stdout, _ = process.communicate()
+        except BaseException:  # a signal: the run cleans up behind itself
+            process.terminate()
+            process.communicate(timeout=_STOP_SECONDS)
+            raise
+        try:
+            return _Run(process.returncode, json.loads(stdout))
+        except json.JSONDecodeError as error:
+            raise InternalError(
+                f"mkiso make ended with {process.returncode} and without a report."
+            ) from error
 
 
 def _show_disc(report: dict[str, Any]) -> None:
@@ -126,16 +148,16 @@ def _show_disc(report: dict[str, Any]) -> None:
     _print_table(("Modality", "Instances"), rows)
     for disc in report["discs"]:
         path = disc["path"]
-        write_line(sys.stdout, f"\nThe disc: {path} ({in_megabytes(disc['size_bytes'])})")
-        write_line(sys.stdout, _HOW_TO_OPEN.format(path=path))
+        write_line(sys.stdout, f"\nThe disc: {path} ({size_text(disc['size_bytes'])})")
+        write_line(sys.stdout, _HOW_TO_OPEN.format(path=shlex.quote(path)))
 
 
 _HOW_TO_OPEN = """
 Open it: double-click it (Windows, macOS), or
-  sudo mount -o loop,ro '{path}' /mnt        then open /mnt/INDEX.HTM in a browser
-  xorriso -osirrox on -indev '{path}' -extract / disc    without root
-  mkiso verify '{path}'                      judges it as mkiso did
-Burn it: xorriso -as cdrecord -v dev=/dev/sr0 '{path}'"""
+  sudo mount -o loop,ro {path} /mnt        then open /mnt/INDEX.HTM in a browser
+  xorriso -osirrox on -indev {path} -extract / disc    without root
+  mkiso verify {path}                      judges it as mkiso did
+Burn it: xorriso -as cdrecord -v dev=/dev/sr0 {path}"""
 
 
 def _print_table(head: tuple[str, str], rows: list[tuple[str, str]]) -> None:

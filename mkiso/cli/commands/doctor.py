@@ -29,10 +29,17 @@ Configuration, archive (connection, C-ECHO, C-FIND), our port and addresses, out
 space, templates, decoders, state folder, the nodes of --forward. Whether the archive's move
 destination leads back to us is only shown by moving something: --test-move.
 """
+EXAMPLES = ("mkiso doctor", "mkiso doctor --test-move A1")
 _NOT_TESTED = Finding(
     NOTE,
     f"move-destination{NOT_TESTED}",
     "whether the archive's move destination leads back to us; give --test-move ACCESSION.",
+)
+_NOTHING_TO_TEST = Finding(
+    NOTE,
+    f"move-destination{NOT_TESTED}",
+    'a move: with retrieve = "get" the images come on our own connection, and the archive needs no '
+    "destination for us.",
 )
 _CANNOT_TEST = Finding(
     NOTE,
@@ -45,7 +52,7 @@ _CANNOT_TEST = Finding(
     "doctor",
     cls=GroupedCommand,
     help=_HELP,
-    epilog=exit_code_table((0, 64, 66, 73, 74, 75, 76, 78)),
+    epilog=exit_code_table((0, 64, 66, 73, 74, 75, 76, 78), EXAMPLES),
 )
 @combine(
     option("--test-move", metavar="ACCESSION", group="What",
@@ -83,15 +90,27 @@ def command(session: Session, /, **given: Any) -> Report:
     findings = tuple(answer.finding for answer in answers)
     if job.archive.retrieve == "move" and not (accession and line_is_good):
         findings = (*findings, _NOT_TESTED if line_is_good else _CANNOT_TEST)
+    elif job.archive.retrieve == "get" and accession is not None:
+        findings = (*findings, _NOTHING_TO_TEST)
     code = first_code(answers)
     bad = sum(1 for answer in answers if answer.code)
     return Report(
         code=code,
-        message=f"Bad answers: {bad} of {len(answers)}." if bad else "Ready to make discs.",
+        message=_summary(bad, len(answers)),
         command="doctor",
         accessions=(accession,) if accession else (),
         findings=findings,
         details=tuple(line for answer in answers for line in answer.details),
+    )
+
+
+def _summary(bad: int, all_answers: int) -> str:
+    if not bad:
+        return "Ready to make discs."
+    what = "line that begins" if bad == 1 else "lines that begin"
+    return (
+        f"{bad} of {all_answers} answers must change before discs can be made: see the {what} with "
+        "'error'."
     )
 
 

@@ -11,6 +11,7 @@ from mkiso.cli.options import (
     combine,
     exit_code_table,
     json_option,
+    option,
     progress_option,
 )
 from mkiso.cli.session import Session
@@ -19,36 +20,53 @@ from mkiso.core.report import Report
 _HELP = """Judge a disc: an ISO image, or the folder of a mounted or extracted one.
 
 The same judge that 'make' uses: every file's hash, every reference and key of DICOMDIR, file names,
-the image's structures. Findings are errors (83), warnings and notes.
+the image's structures, the rules of IHE PDI. Findings are errors (83), warnings and notes; the
+last notes are the IHE media tests and the application profiles (PS3.11) that the disc meets.
 """
+EXAMPLES = ("mkiso verify disc.iso",)
+
+profile_option = option(
+    "--profile", default="", metavar="NAME", group="Output",
+    help="Application profile that the disc must meet, such as STD-GEN-CD.",
+)  # fmt: skip
 
 
 @click.command(
-    "verify", cls=GroupedCommand, help=_HELP, epilog=exit_code_table((0, 65, 74, 77, 83))
+    "verify",
+    cls=GroupedCommand,
+    help=_HELP,
+    epilog=exit_code_table((0, 64, 66, 74, 77, 83), EXAMPLES),
 )
 @click.argument("path", type=click.Path(path_type=Path))
-@combine(json_option, progress_option)
+@combine(profile_option, json_option, progress_option)
 @click.pass_obj
-def command(session: Session, /, path: Path, *, as_json: bool, progress: str) -> Report:
+def command(
+    session: Session, /, path: Path, *, profile: str, as_json: bool, progress: str
+) -> Report:
     """Judge the disc and return the findings."""
     session.output.configure(as_json=as_json, progress=progress)
-    from mkiso.core.findings import ERROR, WARNING  # noqa: PLC0415 - start-up time
-    from mkiso.errors import OK, DiskError, PermissionDeniedError, VerifyError  # noqa: PLC0415
+    from mkiso.core.display_text import counted  # noqa: PLC0415 - start-up time
+    from mkiso.core.findings import ERROR, WARNING  # noqa: PLC0415
+    from mkiso.core.media_profiles import require_profile  # noqa: PLC0415
+    from mkiso.core.media_tests import summary  # noqa: PLC0415
+    from mkiso.errors import OK, VerifyError  # noqa: PLC0415
     from mkiso.stages.verify import check_path  # noqa: PLC0415
 
-    try:
-        result = check_path(path, session.output.progress)
-    except PermissionError as error:
-        raise PermissionDeniedError(f"{path} may not be read by this user.") from error
-    except OSError as error:
-        raise DiskError(f"{path} cannot be read: {error.strerror}.") from error
+    wanted = require_profile(profile)
+    result = check_path(path, session.output.progress, profile=wanted.name if wanted else "")
     severities = [finding.severity for finding in result.findings]
     errors, warnings = severities.count(ERROR), severities.count(WARNING)
-    counts = f"{len(result.instances)} instances, {errors} errors, {warnings} warnings"
+    counts = ", ".join(
+        (
+            counted(len(result.instances), "instance"),
+            counted(errors, "error"),
+            counted(warnings, "warning"),
+        )
+    )
     return Report(
         code=VerifyError.code if errors else OK,
         message=f"{path}: {'faulty' if errors else 'good'}, {counts}.",
         command="verify",
         received=len(result.instances),
-        findings=result.findings,
+        findings=(*result.findings, *summary(result.findings, result.profiles)),
     )

@@ -1,0 +1,1 @@
+"""Many jobs: the worker that overlaps them, and the run of a list."""

@@ -1,0 +1,1 @@
+"""What an administrator does by hand: find, retrieve, move, send, receive; each a file."""

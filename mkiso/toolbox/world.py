@@ -1,0 +1,74 @@
+"""The surroundings of a tool: whom it tells, how it learns that it has to stop, its deadline."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+from mkiso.core.context import Context, Progress
+from mkiso.core.job import Job
+from mkiso.network.port_lock import PortLock
+from mkiso.network.receiver import Receiver
+from mkiso.network.tls import server_context
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a tool gets besides its settings; `log` takes no patient data."""
+
+    say: Callable[[str], None] = lambda _sentence: None
+    log: Callable[[str], None] = lambda _line: None
+    progress: Callable[[Progress], None] = lambda _progress: None
+    require_running: Callable[[], None] = lambda: None
+    monotonic: Callable[[], float] = time.monotonic
+    warnings: dict[str, None] = field(default_factory=dict)  # of the report, in order
+
+    def warn(self, sentence: str) -> None:
+        """Note a warning of the report, once."""
+        if sentence not in self.warnings:
+            self.warnings[sentence] = None
+            self.log(f"warning: {sentence}")
+
+    def context(self, job: Job) -> Context:
+        """Return what stages get, the job's time running from now."""
+        seconds = job.archive.deadline_seconds or job.deadline_seconds
+        return Context(
+            job=job,
+            deadline=self.monotonic() + seconds,
+            monotonic=self.monotonic,
+            log=self.log,
+            warn=self.warn,
+            say=self.say,
+            progress=self.progress,
+            require_running=self.require_running,
+        )
+
+
+def bound_receiver(context: Context, stack: ExitStack) -> Receiver:
+    """Take the port's lock and the port; both are freed with `stack`."""
+    address = context.job.receiver
+    lock_port(context, stack)
+    receiver = Receiver(
+        address.ae_title,
+        address.bind,
+        address.port,
+        tls=server_context(address.tls),
+        log=context.log,
+    )
+    receiver.bind()
+    stack.callback(receiver.stop)
+    return receiver
+
+
+def lock_port(context: Context, stack: ExitStack) -> None:
+    """Take the lock of our port, waiting as long as the job allows; freed with `stack`."""
+    job = context.job
+    lock = PortLock(job.receiver.port)
+    lock.acquire(
+        min(job.lock_wait_seconds, context.remaining_seconds()),
+        say=context.say,
+        require_running=context.require_running,
+    )
+    stack.callback(lock.release)

@@ -1,0 +1,24 @@
+def test_nodes_are_listed_with_the_archive_marked(lab):
+    lab.name("pacs", 104)
+    lab.name("backup", 11113, "BACKUP", calling_ae_title="OURS", retrieve="get")
+    done = lab.run("nodes")
+    assert done.code == 0
+    lines = {line.split()[0 if line[0] != "*" else 1]: line for line in done.out.splitlines()[2:]}
+    assert lines["pacs"].startswith("*")
+    assert lines["backup"].split() == ["backup", "BACKUP", "127.0.0.1", "11113", "OURS", "C-GET"]
+
+
+def test_check_asks_all_and_ends_with_the_fault(lab):
+    lab.archive("pacs")
+    lab.name("dead", lab.receiver_port)
+    done = lab.run("nodes", "--check", "--set", "nodes.abpacs.port=" + str(lab.receiver_port))
+    assert done.code == 75
+    answers = {line.split()[-1] for line in done.out.splitlines() if " pacs " in line}
+    assert answers == {"ok"}
+    assert any("connection refused" in line for line in done.out.splitlines() if "dead" in line)
+
+
+def test_the_rows_are_in_the_json(lab):
+    lab.archive("pacs")
+    report = lab.run("nodes", "--json").report
+    assert [row["Name"] for row in report["answer"]["nodes"]] == ["abpacs", "pacs"]

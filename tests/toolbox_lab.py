@@ -1,0 +1,140 @@
+"""Archives with a few patients, a configuration naming them, and the program in this process."""
+
+import json
+import socket
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import pydicom
+from peers import start, stop
+from whole_jobs import instance, save
+
+from mkiso.archive.server import EmbeddedArchive
+from mkiso.cli.main import main
+
+MR = "1.2.840.10008.5.1.4.1.1.4"
+
+#: Worklist items of two of them.
+TODAY = date.today().strftime("%Y%m%d")  # noqa: DTZ011 - the local day is meant
+ITEMS = [
+    {"PatientName": 'Doe, "JD"^Jane', "PatientID": "P1", "AccessionNumber": "A1",
+     "Modality": "CT", "ScheduledStationAETitle": "CT1", "ScheduledProcedureStepStartDate": TODAY,
+     "ScheduledProcedureStepStartTime": "083000", "ScheduledProcedureStepID": "S1",
+     "StudyInstanceUID": "1.2.3", "RequestedProcedureID": "R1"},
+    {"PatientName": "Yamada^Tarou=山田^太郎", "PatientID": "P,2", "AccessionNumber": "A3",
+     "Modality": "MR", "ScheduledStationAETitle": "MR1",
+     "ScheduledProcedureStepStartDate": "20260215", "ScheduledProcedureStepStartTime": "1000",
+     "ScheduledProcedureStepID": "S2", "StudyInstanceUID": "1.2.5", "RequestedProcedureID": "R2"},
+]  # fmt: skip
+#: Names with commas and quotes, an ID with a comma, and a patient that nobody has.
+LIST = """\
+patient_name,Patient ID,study_date,note
+"Doe, ""JD""^Jane",P1,2026-01-31,"first, of two"
+"Nobody, There",P9,20260101,
+"Yamada^Tarou=山田^太郎","P,2",,last
+"""
+
+
+def make_people(folder):
+    """Three patients: names with a comma, quotes and Han characters; 7 instances, 4 studies."""
+    rows = [
+        ("1.2.3", 1, 3, {"PatientName": 'Doe, "JD"^Jane', "PatientID": "P1"}),
+        ("1.2.4", 1, 1, {"PatientName": 'Doe, "JD"^Jane', "PatientID": "P1",
+                         "AccessionNumber": "A2", "StudyDate": "20260215"}),
+        ("1.2.5", 1, 2, {"PatientName": "Yamada^Tarou=山田^太郎", "PatientID": "P,2",
+                         "AccessionNumber": "A3", "SpecificCharacterSet": "ISO_IR 192",
+                         "StudyDescription": "胸部"}),
+    ]  # fmt: skip
+    for study, series, count, more in rows:
+        for n in range(1, count + 1):
+            made = instance(study, series, n, **more)
+            save(folder, f"{study}/{series}.{n}", made)
+    save(
+        folder,
+        "1.2.3/mr",
+        instance("1.2.3", 2, 1, PatientName='Doe, "JD"^Jane', PatientID="P1",
+                 SOPClassUID=MR, Modality="MR"),
+    )  # fmt: skip
+    return folder
+
+
+@dataclass
+class Done:
+    """What a run of the program left."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def report(self):
+        return json.loads(self.out)
+
+
+class Lab:
+    """A folder with a configuration; archives are added to it by name."""
+
+    def __init__(self, folder, capfd, stack):
+        self.folder = folder
+        self.config = folder / "mkiso.toml"
+        self.receiver_port = free_port()
+        self.nodes = {}
+        self._capfd = capfd
+        self._stack = stack
+
+    def name(self, name, port, ae_title="ABPACS", **more):
+        """Write a node into the configuration; the first one is the archive."""
+        self.nodes[name] = {"ae_title": ae_title, "host": "127.0.0.1", "port": port, **more}
+        lines = [f'archive = "{next(iter(self.nodes))}"', "[receiver]"]
+        lines += ['bind = "127.0.0.1"', f"port = {self.receiver_port}"]
+        lines += ["[state]", f'folder = "{self.folder / "state"}"']
+        for node, values in self.nodes.items():
+            lines.append(f"[nodes.{node}]")
+            lines += [f"{key} = {json.dumps(value)}" for key, value in values.items()]
+        self.config.write_text("\n".join(lines) + "\n")
+
+    def archive(self, name="pacs", folder=None, **options):
+        """Start an embedded archive with the people (or another folder) and name it."""
+        if folder is None:
+            folder = make_people(self.folder / f"{name}-files")
+        destinations = {"CDRECORD": ("127.0.0.1", self.receiver_port)}
+        destinations.update(options.pop("destinations", {}))
+        made = self._stack.enter_context(
+            EmbeddedArchive(folder, destinations=destinations, **options)
+        )
+        self.name(name, made.port)
+        return made
+
+    def real(self, kind, tools, data, **environment):
+        """Start Orthanc or dcmqrscp with a folder of files and name it."""
+        folder = self.folder / f"{kind}-{len(self.nodes)}"
+        made = start(kind, tools, data, folder, **environment)
+        self._stack.callback(stop, made)
+        return made
+
+    def run(self, command, *arguments):
+        """Run a command of the program with the configuration of the laboratory."""
+        self._capfd.readouterr()
+        words = [command, *map(str, arguments)]
+        if command not in ("completion", "verify"):
+            words += ["--config", str(self.config)]
+        code = main(words)
+        return Done(code, *self._capfd.readouterr())
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def data_sets(folder):
+    """SOP Instance UID to the bytes of the data set, of every DICOM file below a folder."""
+    found = {}
+    for path in sorted(Path(folder).rglob("*")):
+        if path.is_file() and path.read_bytes()[128:132] == b"DICM":
+            meta = pydicom.filereader.read_file_meta_info(path)
+            end = 144 + meta.FileMetaInformationGroupLength
+            found[str(meta.MediaStorageSOPInstanceUID)] = path.read_bytes()[end:]
+    return found
