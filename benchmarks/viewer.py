@@ -123,11 +123,14 @@ def compare(slices: int, rounds: int, folder: Path) -> list[str]:
     size = runs["full"][0]["report"]["discs"][0]["viewer"]["size_bytes"]
     pairs = ", ".join(f"{ms:.2f}" for ms in added)
     ratio = medians["full"] / medians["none"]
+    quickest = {mode: min(run["seconds"] for run in runs[mode]) for mode in MODES}
+    least = (quickest["full"] - quickest["none"]) / slices * 1000
     return [
         f"{slices} CT slices of 512x512x16, {os.cpu_count()} cores, {rounds} pairs in turns:",
         f"  --viewer none {medians['none']:.2f} s ({stages['none']})",
         f"  --viewer full {medians['full']:.2f} s ({stages['full']})",
         f"  ratio {ratio:.2f}; added: {statistics.median(added):.2f} ms a slice ({pairs} ms)",
+        f"  quickest {quickest['none']:.2f} s and {quickest['full']:.2f} s: {least:.2f} ms a slice",
         f"  CPU added, workers included: {cpu:.2f} ms a slice; load {os.getloadavg()[0]:.1f}",
         f"  viewer {size / 1e6:.1f} MB, {size / slices / (1 << 19):.1%} of the raw pixels",
         f"  peak of all processes {peak.rss_mib:.0f} MiB RSS, {peak.pss_mib:.0f} MiB PSS",

@@ -156,6 +156,8 @@ final class MkisoClient
         'PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR',
         'XDG_STATE_HOME', 'XDG_CONFIG_HOME', 'MKISO_CONFIG',
     );
+    /** `mkiso status` takes a sixth of a second. */
+    const STATUS_SECONDS = 10;
     const DEFAULT_PATH = '/usr/local/bin:/usr/bin:/bin';
 
     /** @var array */
@@ -208,6 +210,56 @@ final class MkisoClient
         } catch (MkisoRefused $refused) {
             return $refused->result;
         }
+    }
+
+    /**
+     * What `mkiso status` says of a job: state, progress, report. Null when it does not know the job
+     * or cannot be asked; then the job's own files have to do.
+     */
+    public function status($id, $output)
+    {
+        $words = array_merge(
+            $this->settings['command'],
+            array('status', '--json', '--output', $output),
+            self::placeArguments($this->settings['arguments']),
+            array('--', $id)
+        );
+        try {
+            $streams = array(array('file', '/dev/null', 'r'), self::opened(tmpfile()), self::opened(tmpfile()));
+            $process = $this->open($words, $streams);
+            $until = self::seconds() + self::STATUS_SECONDS;
+            do {
+                usleep(10000);
+                $status = proc_get_status($process);
+                if ($status['running'] && self::seconds() >= $until) {
+                    proc_terminate($process, 9);
+                }
+            } while ($status['running']);
+            proc_close($process);
+            rewind($streams[1]);
+            $answer = json_decode(stream_get_contents($streams[1]), true);
+        } catch (MkisoRefused $refused) {
+            return null;
+        }
+
+        return isset($answer['answer']['job']['state']) ? $answer['answer']['job'] : null;
+    }
+
+    /** Of the words after `mkiso make` those that say where mkiso keeps its books. */
+    private static function placeArguments(array $words)
+    {
+        $places = array();
+        foreach ($words as $at => $word) {
+            $name = strtok($word, '=');
+            if ($name === '--config' || $name === '--set') {
+                $places[] = $word;
+                if ($name === $word && isset($words[$at + 1])) {
+                    $places[] = $words[$at + 1];
+                }
+            }
+        }
+
+        return $places;
     }
 
     /** The words of the command line. Nothing of a visitor is among them. Throws MkisoRefused. */

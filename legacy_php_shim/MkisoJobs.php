@@ -11,6 +11,7 @@
  */
 
 require_once __DIR__ . '/MkisoClient.php';
+require_once __DIR__ . '/MkisoProgress.php';
 
 /** One job, running or ended. */
 final class MkisoJob
@@ -157,6 +158,30 @@ final class MkisoJobs
         }
     }
 
+    /** How far a running job is, for people: what `mkiso status` says, else what its files say. */
+    public function progress(MkisoJob $job)
+    {
+        $status = $this->client->status($job->id, $job->output());
+
+        return MkisoProgress::of($job, isset($status['progress']) ? $status['progress'] : null);
+    }
+
+    /**
+     * How a job ended. A report that did not reach its file (a full disk, a killed mkiso) may be in
+     * mkiso's own books. @return MkisoResult
+     */
+    public function result(MkisoJob $job)
+    {
+        $result = $job->result();
+        if ($result->code !== 70 || isset($result->report['job'])) {
+            return $result;
+        }
+        $status = $this->client->status($job->id, $job->output());
+        $isEnded = isset($status['report']['code']);
+
+        return $isEnded ? MkisoResult::fromOutput(json_encode($status['report']), null) : $result;
+    }
+
     private function launch(array $accessions, array $options)
     {
         $job = new MkisoJob(self::newId(), '');
@@ -164,7 +189,8 @@ final class MkisoJobs
         if ($this->client->settings['output'] === '') {
             $options['output'] = "$job->folder/discs";
         }
-        $request = $this->client->request($accessions, $options);
+        // The same name on both sides: `mkiso status <32 digits>` works in a shell, too.
+        $request = $this->client->request($accessions, array('job_id' => $job->id) + $options);
         $words = $this->words();
         if (!mkdir($job->folder, 0700) || !mkdir("$job->folder/discs", 0700)
             || file_put_contents("$job->folder/request.json", $request) !== strlen($request)) {

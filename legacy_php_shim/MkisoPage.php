@@ -73,11 +73,11 @@ final class MkisoPage
         }
         $names = implode(', ', $job->accessions());
         if ($job->isRunning()) {
-            self::send(200, "Making the disc: $names", self::running($job, $names));
+            self::send(200, "Making the disc: $names", $this->running($job, $names));
 
             return;
         }
-        $result = $job->result();
+        $result = $this->jobs->result($job);
         $title = $result->isOk() ? "Disc ready: $names" : "No disc yet: $names";
         self::send(200, $title, $this->ended($job, $result, $names));
     }
@@ -109,9 +109,9 @@ final class MkisoPage
 </form>';
     }
 
-    private static function running(MkisoJob $job, $names)
+    private function running(MkisoJob $job, $names)
     {
-        $progress = MkisoProgress::of($job);
+        $progress = $this->jobs->progress($job);
         $value = $progress['part'] === null ? '' : sprintf(' value="%.3F"', $progress['part']);
 
         return '<h1>Making the disc</h1>
@@ -156,7 +156,7 @@ final class MkisoPage
             $html .= '<li><a class="download" href="' . self::text($disc['url']) . '" download>Download '
                 . self::text($disc['name']) . '</a><span class="hint">' . $gap . $of
                 . (int) $disc['instances'] . ' images and documents, '
-                . number_format($disc['size_bytes'] / 1e6, 1) . ' MB</span>
+                . number_format($disc['size_bytes'] / 1e6, 1) . '&nbsp;MB</span>
 <details><summary>Checksum</summary><code>SHA-256 ' . self::text($disc['sha256']) . '</code></details></li>';
         }
 

@@ -19,10 +19,13 @@ final class MkisoProgress
         'forward' => array('Sending the images on', 'images'),
     );
 
-    /** The stage, its counts, a sentence; `part` between 0 and 1, or null when nobody knows. */
-    public static function of(MkisoJob $job)
+    /**
+     * The stage, its counts, a sentence; `part` between 0 and 1, or null when nobody knows.
+     * `$status`: what `mkiso status` says, null when it does not.
+     */
+    public static function of(MkisoJob $job, $status = null)
     {
-        $event = $job->latest('progress');
+        $event = $status === null ? $job->latest('progress') : $status;
         $line = $job->latest('line');
         $progress = array(
             'stage' => '', 'done' => 0, 'total' => null, 'part' => null,

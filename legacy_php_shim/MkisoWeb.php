@@ -103,7 +103,7 @@ final class MkisoWeb
         }
         set_time_limit(0);
         $this->jobs->wait($job);
-        if (!empty($given['download']) && $job->result()->isOk()) {
+        if (!empty($given['download']) && $this->jobs->result($job)->isOk()) {
             $this->sendImage($job, $given);
         } else {
             $this->sendJob($job);
@@ -171,7 +171,7 @@ final class MkisoWeb
 
     private function sendImage(MkisoJob $job, array $given)
     {
-        $discs = $job->isRunning() ? array() : $job->result()->discs();
+        $discs = $job->isRunning() ? array() : $this->jobs->result($job)->discs();
         $number = isset($given['disc']) ? $given['disc'] : (count($discs) === 1 ? '1' : '');
         if (!$discs || !is_string($number) || !preg_match('/\A[1-9][0-9]{0,3}\z/', $number)) {
             // No disc (yet), or several and none named: one of them would be half an answer.
@@ -194,12 +194,12 @@ final class MkisoWeb
                 'state' => 'running',
                 'web_job' => $job->id,
                 'status_url' => $this->link(array('status' => $job->id)),
-                'progress' => MkisoProgress::of($job),
+                'progress' => $this->jobs->progress($job),
             ));
 
             return;
         }
-        $result = $job->result();
+        $result = $this->jobs->result($job);
         self::sendJson($httpStatus === null ? $result->httpStatus() : $httpStatus, array(
             'state' => 'done',
             'web_job' => $job->id,

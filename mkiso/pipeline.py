@@ -7,6 +7,7 @@ Two halves, so that a queue of jobs can overlap them: `acquire` holds the port a
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import time
 from collections import Counter
@@ -39,7 +40,18 @@ from mkiso.network.port_lock import PortLock
 from mkiso.network.receiver import Receiver
 from mkiso.network.tls import require_tls, server_context
 from mkiso.run_record import Knowledge, audited, record, report_of, timed, utc
-from mkiso.stages import author, convert, find, forward, publish, retrieve, verify, view, write
+from mkiso.stages import (
+    author,
+    convert,
+    find,
+    forward,
+    label,
+    publish,
+    retrieve,
+    verify,
+    view,
+    write,
+)
 from mkiso.stages import resolve as resolving
 from mkiso.storage.job_log import JobLog
 from mkiso.storage.ledger import Ledger
@@ -85,6 +97,14 @@ def resolve(job: Job, given: PatientStudies, surroundings: Surroundings) -> tupl
     nowhere = ProgressFile(None)
     context = _context(job, surroundings, JobLog(None), Knowledge(), nowhere)
     return resolving.run(given, context)
+
+
+def look_up(job: Job, surroundings: Surroundings) -> tuple[FindResult, tuple[str, ...]]:
+    """Return what the archive lists for a job, and the warnings; raises what find raises."""
+    known = Knowledge()
+    context = _context(job, surroundings, JobLog(None), known, ProgressFile(None))
+    found = find.run(context)
+    return found, tuple(known.warnings)
 
 
 class JobRun:
@@ -257,6 +277,7 @@ def finish(
         publish.require_names(plans, context)  # again: writing took its time
         for plan, good in zip(plans, verified, strict=True):
             known.discs.append(publish.run(good, plan, context))
+        label.run(known.discs, plans, context, made_on=acquired.made_on)
 
 
 def _converted(
@@ -330,11 +351,17 @@ def _require_surroundings(context: Context) -> None:
     for name in sweep_stale(job.output_folder):
         context.log(f"swept {name}, left by a run that died")
     require_free(job.output_folder, job.minimum_free_bytes)
-    problems = check_templates(job.templates_folder, job.institution.logo)
-    if problems:
-        raise ConfigError(problems[0])
+    _require_templates(job.templates_folder, job.institution.logo)
     source_date_epoch(os.environ)
     require_tls(job)
+
+
+@functools.lru_cache(maxsize=8)  # once in a batch
+def _require_templates(folder: Path | None, logo: str) -> None:
+    """Raise ConfigError when a page cannot be rendered."""
+    problems = check_templates(folder, logo)
+    if problems:
+        raise ConfigError(problems[0])
 
 
 def _bound_receiver(context: Context, stack: ExitStack) -> Receiver:

@@ -1,7 +1,9 @@
 """Archives with a few patients, a configuration naming them, and the program in this process."""
 
+import contextlib
 import json
 import socket
+import time
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -12,6 +14,9 @@ from whole_jobs import instance, save
 
 from mkiso.archive.server import EmbeddedArchive
 from mkiso.cli.main import main
+from mkiso.core.job import ReceiverAddress
+from mkiso.toolbox.receiving import Receiving, StudyReceiver
+from mkiso.toolbox.world import World
 
 MR = "1.2.840.10008.5.1.4.1.1.4"
 
@@ -138,3 +143,40 @@ def data_sets(folder):
             end = 144 + meta.FileMetaInformationGroupLength
             found[str(meta.MediaStorageSOPInstanceUID)] = path.read_bytes()[end:]
     return found
+
+
+class Receipt:
+    """A StudyReceiver in this process with what it told."""
+
+    def __init__(self, folder, *, port=None, **options):
+        self.port = port or free_port()
+        self.folder = folder / "in"
+        self.events, self.faults, self.said = [], [], []
+        self._options = options
+        self._stack = contextlib.ExitStack()
+
+    def __enter__(self):
+        self.running = self._stack.enter_context(
+            StudyReceiver(
+                Receiving(
+                    ReceiverAddress(port=self.port, bind="127.0.0.1"), self.folder, **self._options
+                ),
+                World(say=self.said.append, log=self.said.append),
+                event=lambda event: self.events.append(event.content),
+                failed=self.faults.append,
+            )
+        )
+        return self
+
+    def __exit__(self, *_):
+        self._stack.close()
+        assert self.faults == []
+
+    def wait_for(self, condition, seconds=20):
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self.running.tick()
+            if condition():
+                return True
+            time.sleep(0.02)
+        return False

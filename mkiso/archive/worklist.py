@@ -14,8 +14,8 @@ from pydicom.datadict import dictionary_VR
 from pydicom.dataset import Dataset
 
 from mkiso.archive.matching import Predicate, predicate_for
+from mkiso.core.csv_cell import plain_cell
 from mkiso.core.data_sets import encode_data_set
-from mkiso.core.listing import unescaped_cell
 from mkiso.core.worklist import (
     ITEM_KEYWORDS,
     KEYWORDS,
@@ -82,7 +82,7 @@ def _from_json(text: str) -> list[Row]:
 def _from_csv(text: str) -> list[Row]:
     reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
     return [
-        _row({k: unescaped_cell(v.strip()) for k, v in line.items() if k and isinstance(v, str)})
+        _row({k: plain_cell(v.strip()) for k, v in line.items() if k and isinstance(v, str)})
         for line in reader
     ]
 

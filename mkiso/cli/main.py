@@ -17,7 +17,13 @@ from mkiso.cli import streams
 from mkiso.cli.output import Output
 from mkiso.cli.session import Session
 from mkiso.core.report import Report, failure_report
-from mkiso.errors import InternalError, InterruptedJobError, MkisoError, UsageError
+from mkiso.errors import (
+    DiskError,
+    InternalError,
+    InterruptedJobError,
+    MkisoError,
+    UsageError,
+)
 
 #: Command, and what it is for. The module of a command is imported when it is used.
 COMMANDS = {
@@ -26,6 +32,7 @@ COMMANDS = {
     "jobs": "List the jobs of the ledger; show, retry, cancel or purge them.",
     "status": "Say how far a job is, or how it ended.",
     "verify": "Judge a disc image, or a mounted or extracted disc.",
+    "plan": "Say which discs 'make' would make, and make none.",
     "burn": "Burn a disc image, read it back and compare it.",
     "echo": "Ask nodes whether they are there and know us.",
     "nodes": "List the configured nodes, and ask whether they answer.",
@@ -111,6 +118,8 @@ def _run(argv: list[str], session: Session) -> int:
         session.stop.only_note()
         if isinstance(error, BrokenPipeError) and not _HELP.isdisjoint(argv):
             return 0  # the reader of a help text has seen enough
+        if isinstance(error, OSError) and not _HELP.isdisjoint(argv):
+            error = DiskError(f"The help could not be written to stdout ({error.strerror}).")
         result = _failure(error, session)
         session.keep_report(result)
     session.stop.only_note()
@@ -121,7 +130,7 @@ def _run(argv: list[str], session: Session) -> int:
 
 def _invoke(argv: list[str], session: Session) -> object:
     """Parse and run. Not by `program()`: click's own main ends with 1 and 2."""
-    with program.make_context("mkiso", argv, obj=session) as context:
+    with program.make_context("mkiso", list(argv), obj=session) as context:  # it empties the list
         session.command = next((word for word in argv if word in COMMANDS), "")
         return program.invoke(context)
 

@@ -27,7 +27,7 @@ study_keys = combine(
     option("--accession", multiple=True, metavar="NUMBER", group=_WHICH,
            help="Accession number; may be repeated."),
     option("--patient-id", metavar="ID", group=_WHICH, help="PatientID."),
-    option("--date", "study_date", metavar="DATE", group=_WHICH,
+    option("--date", "--study-date", "study_date", metavar="DATE", group=_WHICH,
            help="Study date: 20260131, 20260101-20260131, today, yesterday, 7d."),
 )  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +17,9 @@ from mkiso.core.settings import build_job, effective, job_settings
 from mkiso.errors import DataError
 
 #: Keys of the JSON object on stdin that are not options as words.
-_ACCESSIONS, _STUDY_UIDS = "accessions", "study_uids"
+_ACCESSIONS, _STUDY_UIDS, _JOB_ID = "accessions", "study_uids", "job_id"
+#: What a caller may call its job: it becomes the name of a log and of a folder.
+_JOB_IDS = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{7,63}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,7 @@ class StdinRequest:
     accessions: tuple[str, ...] = ()
     study_uids: tuple[str, ...] = ()
     layer: Config = field(default_factory=Config)
+    job_id: str = ""  # "": one of ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +106,20 @@ def parse_stdin(content: bytes) -> StdinRequest:
         raise DataError(f"What came on stdin is not valid JSON: {_fault(error)}.") from error
     if isinstance(value, list):
         return StdinRequest(accessions=_texts(_ACCESSIONS, value))
-    words = {word: given for word, given in value.items() if word not in (_ACCESSIONS, _STUDY_UIDS)}
+    own = (_ACCESSIONS, _STUDY_UIDS, _JOB_ID)
+    words = {word: given for word, given in value.items() if word not in own}
     return StdinRequest(
         accessions=_texts(_ACCESSIONS, value.get(_ACCESSIONS, [])),
         study_uids=_texts(_STUDY_UIDS, value.get(_STUDY_UIDS, [])),
         layer=json_layer(words),
+        job_id=_job_id(value.get(_JOB_ID, "")),
     )
+
+
+def _job_id(value: Any) -> str:
+    if value != "" and not (isinstance(value, str) and _JOB_IDS.fullmatch(value)):
+        raise DataError("The JSON key job_id must be 8 to 64 letters, digits, - and _.")
+    return str(value)
 
 
 def _texts(key: str, value: Any) -> tuple[str, ...]:

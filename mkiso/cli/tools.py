@@ -8,11 +8,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from mkiso.cli.session import Session, load_config
 from mkiso.cli.streams import text_argument, write_line
 
 if TYPE_CHECKING:
     from datetime import date
+    from pathlib import Path
 
     from mkiso.core.config import Config
     from mkiso.core.job import Job, Node
@@ -43,15 +46,37 @@ class Tools:
         """Return the AE title that we have towards a node."""
         return node.calling_ae_title or self.job.receiver.ae_title
 
-    def world(self) -> World:
-        """Return the surroundings of a tool."""
-        from mkiso.toolbox.world import World  # noqa: PLC0415 - start-up time
+    def world(self, output_folder: Path | None = None) -> World:
+        """Return the surroundings of a tool, with a log of its own in the state folder.
 
+        `output_folder` is where that folder may be when there is none elsewhere.
+        """
+        import dataclasses  # noqa: PLC0415 - start-up time
+
+        from mkiso.cli.session import new_job_id  # noqa: PLC0415
+        from mkiso.storage.job_log import JobLog  # noqa: PLC0415
+        from mkiso.storage.state_folder import log_path, remove_old  # noqa: PLC0415
+        from mkiso.toolbox.world import World  # noqa: PLC0415
+
+        session = self.session
+        folder = output_folder or self.job.output_folder
+        job = dataclasses.replace(self.job, job_id=new_job_id(), output_folder=folder)
+        state = session.begin_job(job).state_folder
+        if state is not None:
+            remove_old(state)
+        log = JobLog(
+            log_path(state, job.job_id) if state else None,
+            session.output.say if session.output.verbose else None,
+        )
+        click.get_current_context().call_on_close(log.close)
+        log(f"{session.command} {job.job_id}")
         return World(
-            say=self.session.output.say,
-            log=self.log,
-            progress=self.session.output.progress,
-            require_running=self.session.stop.require_running,
+            say=session.output.say,
+            log=log,
+            progress=session.output.progress,
+            require_running=session.stop.require_running,
+            job_id=job.job_id,
+            log_path=str(log.path or ""),
         )
 
     @property

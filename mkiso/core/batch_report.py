@@ -11,6 +11,7 @@ from typing import Any
 
 from mkiso.core.accessions import printable
 from mkiso.core.batch_rules import is_stop
+from mkiso.core.csv_cell import csv_cell
 from mkiso.core.exit_codes import BY_CODE
 from mkiso.core.job_queue import CANCELLED, DONE, FAILED, WAITING, QueuedJob
 
@@ -20,8 +21,6 @@ COLUMNS = (
     "line", "job", "accession_numbers", "state", "code", "name", "attempts", "instances", "image",
     "size_bytes", "sha256", "message", "log",
 )  # fmt: skip
-#: A spreadsheet takes a cell that begins so for a formula (OWASP, CSV injection).
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +115,5 @@ def summary_csv(rows: Sequence[JobRow]) -> str:
             " ".join(str(disc.get("path", "")) for disc in row.discs),
             first.get("size_bytes", ""), first.get("sha256", ""), row.message, row.log,
         )  # fmt: skip
-        writer.writerow([_harmless(cell) for cell in cells])
+        writer.writerow([csv_cell(cell) for cell in cells])
     return text.getvalue()
-
-
-def _harmless(cell: object) -> str:
-    """Return a cell on one line that no spreadsheet calculates."""
-    text = "".join(c if c.isprintable() else " " for c in str(cell))
-    return f"'{text}" if text.startswith(_FORMULA) else text

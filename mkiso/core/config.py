@@ -53,6 +53,7 @@ class ReceiverTable(Struct, frozen=True, kw_only=True):
     tls_ca_file: str | None = None
     tls_certificate: str | None = None
     tls_key: str | None = None
+    tls_names: Words | None = None
 
 
 class JobTable(Struct, frozen=True, kw_only=True):
@@ -81,6 +82,9 @@ class JobTable(Struct, frozen=True, kw_only=True):
     profile: str | None = None
     compress: Flag | None = None
     icons: Flag | None = None
+    label: Literal["svg", "pdf"] | None = None
+    robot: Literal["primera", "epson"] | None = None
+    copies: Annotated[int, Meta(ge=1, le=99)] | None = None
     image_mode: str | None = None
 
 

@@ -14,6 +14,7 @@ class Tls:
     certificate: str = ""  # our own, with its chain; "": we show none
     key: str = ""  # "": it is in the file of the certificate
     verify_host: bool = True  # whether the certificate must name the host that we connect to
+    names: tuple[str, ...] = ()  # of which a sender's certificate must have one; (): any
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,9 @@ class Job:
     profile: str = "as-received"  # a name of core.media_profiles
     compress: bool = False  # images without loss, where the profile has a syntax for it
     icons: bool = False  # in DICOMDIR
+    label: str = ""  # "svg", "pdf" or "": no label
+    robot: str = ""  # "primera", "epson" or "": no job for one
+    copies: int = 1  # for the robot
     image_mode: int = 0o640
     state_folder: Path | None = None
     audit: Audit = Audit()

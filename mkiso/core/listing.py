@@ -8,13 +8,12 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from mkiso.core.csv_cell import csv_cell
 from mkiso.core.display_text import date_text, person_name, plain_text, time_text
 
 #: One row: texts by DICOM keyword, decoded, "" or absent when there is none.
 Row = Mapping[str, str]
 
-#: A spreadsheet takes a cell that begins with one of these for a formula.
-_FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 _GAP = "  "
 _LEAST_WIDTH = 8  # a column is not made narrower than this
 _ELLIPSIS = "…"
@@ -116,21 +115,11 @@ def csv_text(keywords: Sequence[str], rows: Iterable[Row]) -> str:
     """Return CSV (RFC 4180, lines end with a newline) with the keywords as head.
 
     A cell that a spreadsheet would take for a formula begins with an apostrophe instead
-    (`unescaped_cell` takes it off again).
+    (`plain_cell` takes it off again).
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(keywords)
     for row in rows:
-        writer.writerow([_safe_cell(row.get(keyword, "")) for keyword in keywords])
+        writer.writerow([csv_cell(str(row.get(keyword, "")).strip()) for keyword in keywords])
     return out.getvalue()
-
-
-def _safe_cell(text: str) -> str:
-    shown = "".join(" " if unicodedata.category(c) in ("Cc", "Cs") else c for c in text).strip()
-    return f"'{shown}" if shown.startswith(_FORMULA_SIGNS) else shown
-
-
-def unescaped_cell(text: str) -> str:
-    """Return a cell of a CSV file without the apostrophe that `csv_text` put before a formula."""
-    return text[1:] if text[:1] == "'" and text[1:].startswith(_FORMULA_SIGNS) else text

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from mkiso.core.disc_plan import PlannedDisc
 from mkiso.core.display_text import counted, size_text
 from mkiso.core.exit_codes import BY_CODE
 from mkiso.core.findings import Finding
@@ -19,7 +20,20 @@ from mkiso.errors import MkisoError
 SCHEMA = 1
 #: Commands whose result is an answer in words, not a file.
 _ANSWERS = (
-    *("verify", "burn", "echo", "doctor", "retrieve", "move", "send", "mpps", "jobs", "status"),
+    *(
+        "verify",
+        "plan",
+        "burn",
+        "import-disc",
+        "echo",
+        "doctor",
+        "retrieve",
+        "move",
+        "send",
+        "mpps",
+        "jobs",
+        "status",
+    ),
 )
 #: The end of a finding's id that stands for a question nobody asked.
 NOT_TESTED = ".not-tested"
@@ -126,6 +140,7 @@ class Report:
     left_out: tuple[LeftOutReport, ...] = ()
     not_found: tuple[str, ...] = ()
     discs: tuple[DiscReport, ...] = ()
+    plan: tuple[PlannedDisc, ...] = ()
     forwarded: tuple[ForwardReport, ...] = ()
     findings: tuple[Finding, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -163,6 +178,14 @@ def result_lines(report: Report) -> list[str]:
     lines = [_finding_line(finding, report.command) for finding in report.findings]
     if report.command in _ANSWERS and report.message and not report.code:
         lines.append(report.message)
+    for planned in report.plan:
+        size = size_text(planned.size_bytes)
+        medium = f", fits {planned.medium}" if planned.medium else ""
+        lines.append(
+            f"disc {planned.number} of {planned.of}: about {size}{medium}, "
+            f"{planned.instances:,} instances"
+        )
+        lines += [f"  {held}" for held in planned.holds]
     for disc in report.discs:
         place = f", disc {disc.number} of {disc.of}" if disc.of > 1 else ""
         gap = "" if disc.complete else ", INCOMPLETE"

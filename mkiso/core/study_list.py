@@ -13,9 +13,9 @@ from mkiso.core.accessions import (
     require_study_instance_uids,
 )
 from mkiso.core.contexts import is_uid
+from mkiso.core.csv_cell import plain_cell
 from mkiso.core.date_ranges import require_date_range
 from mkiso.core.find_keys import FindRequest
-from mkiso.core.listing import unescaped_cell
 from mkiso.errors import DataError, MkisoError, UsageError
 
 #: Columns of a list by what they may be called, letters and digits of the head alone.
@@ -145,7 +145,7 @@ def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
     try:
         for cells in reader:
             if any(cell.strip() for cell in cells):
-                yield reader.line_num, [unescaped_cell(cell.strip()) for cell in cells]
+                yield reader.line_num, [plain_cell(cell.strip()) for cell in cells]
     except csv.Error as error:
         raise DataError(
             f"Line {reader.line_num} of the list is no CSV: a quote is open, or stands inside."

@@ -35,6 +35,8 @@ def tls_of(table: Struct, path: str, *, needs_certificate: bool = False) -> Tls 
     tls = Tls(**{key.removeprefix(_PREFIX): value for key, value in given.items()})
     if needs_certificate and not tls.certificate:
         raise ConfigError(f"{path}: TLS needs a certificate of ours; add tls_certificate.")
+    if tls.names and not tls.ca_file:
+        raise ConfigError(f"{path}: tls_names needs tls_ca_file; nobody else shows a certificate.")
     if tls.key and not tls.certificate:
         raise ConfigError(f"{path}: tls_key is there without tls_certificate; add it.")
     return tls

@@ -7,24 +7,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from mkiso.core.index_page import DocumentLink
+from mkiso.core.media import MEDIA
 from mkiso.core.model import DiscFile, FileSetInstance
-
-SECTOR_BYTES: Final = 2048
+from mkiso.core.split import FIXED_BYTES, bytes_on_disc
 
 #: Capacity in bytes of the discs that a patient's images go on, the smallest first; a CD only where
 #: somebody asks for it.
-DISCS: Final = (
-    4_700_372_992,  # DVD+R: ECMA-349, 2,295,104 sectors
-    8_547_991_552,  # DVD+R DL: ECMA-364, 4,173,824 sectors
-    25_025_314_816,  # BD-R: 12,219,392 sectors
-    50_050_629_632,  # BD-R DL: 24,438,784 sectors
-    100_103_356_416,  # BDXL: 48,878,592 sectors
+DISCS: Final = tuple(
+    medium.size_bytes for medium in MEDIA if medium.name in {"dvd", "dvd-dl", "bd25", "bd50"}
 )
 #: Previews need about a sixteenth of the pixels that they stand for.
 _SHARE_FOR_PREVIEWS: Final = 1 / 12
-#: What a disc has besides instances and pixels: structures, pages, indexes, thumbnails.
-_FIXED_BYTES: Final = 8 << 20
-_BYTES_PER_INSTANCE: Final = 4 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +37,7 @@ class ViewerFiles:
 
 def bytes_without_viewer(placed: Sequence[FileSetInstance]) -> int:
     """Return what a disc of these instances takes, generously, but for the viewer's pixels."""
-    sectors = sum(-(-item.instance.size_bytes // SECTOR_BYTES) for item in placed)
-    return sectors * SECTOR_BYTES + len(placed) * _BYTES_PER_INSTANCE + _FIXED_BYTES
+    return FIXED_BYTES + sum(bytes_on_disc(item.instance.size_bytes) for item in placed)
 
 
 def medium_of(needed_bytes: int, media_size_bytes: int | None) -> int:

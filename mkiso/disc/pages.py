@@ -40,7 +40,7 @@ def index_file(
 
     Raises ConfigError naming the template when it cannot be rendered.
     """
-    text = _render(
+    text = render(
         f"disc/{INDEX}",
         site_templates,
         page=page,
@@ -56,7 +56,7 @@ def readme_file(institution: Institution, site_templates: Path | None = None) ->
 
     Lines end in CR LF for the simplest of editors; ASCII, or UTF-8 with a mark that says so.
     """
-    text = _render(f"disc/{README}", site_templates, institution=_shown(institution), escape=False)
+    text = render(f"disc/{README}", site_templates, institution=_shown(institution), escape=False)
     lines = "\r\n".join(line.rstrip() for line in text.splitlines()) + "\r\n"
     return file_in_memory(README, lines.encode("ascii" if lines.isascii() else "utf-8-sig"))
 
@@ -80,7 +80,8 @@ def check_templates(site_templates: Path | None = None, logo: str = "") -> tuple
     return tuple(dict.fromkeys(problems))
 
 
-def _render(name: str, site_templates: Path | None, *, escape: bool, **values: Any) -> str:
+def render(name: str, site_templates: Path | None, *, escape: bool, **values: Any) -> str:
+    """Return the text of a template; the site's own wins. Raises ConfigError naming it."""
     environment = _environment(template_folders(site_templates), escape=escape)
     try:
         return environment.get_template(name).render(version=__version__, **values)

@@ -58,6 +58,7 @@ class Association:
         self.contexts: Mapping[int, AcceptedContext] = MappingProxyType(dict(contexts))
         self.rejected = rejected  # (abstract syntax, result) of each context not accepted
         self.deadlines = deadlines
+        self.encryption = wire.encryption  # protocol and cipher, "" for a plain line
         self._wire = wire
         self._monotonic = monotonic
         self._message_ids = itertools.cycle(range(1, 65536))

@@ -115,6 +115,11 @@ class FindSession:
         self._log("C-FIND: the archive closed the association; connecting again")
         return self._attempt(identifier, parse, most_answers, may_cut=may_cut)
 
+    @property
+    def node_name(self) -> str:
+        """The node that is asked."""
+        return self._node.name
+
     def close(self) -> None:
         """Release the association, if there is one."""
         if self._current is not None:
@@ -215,7 +220,8 @@ class FindSession:
             )
             self._answered = False
             syntax = self._current[1].transfer_syntax
-            self._log(f"C-FIND: associated with {self._node.name}, transfer syntax {syntax}")
+            how = self._current[0].encryption or "not encrypted"
+            self._log(f"C-FIND: associated with {self._node.name}, {how}, transfer syntax {syntax}")
         return self._current
 
     def _receive(self, association: Association, end: float) -> Message:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from mkiso.core.accessions import printable
 from mkiso.core.contexts import ACCEPTED
 from mkiso.errors import (
     ConfigError,
@@ -23,6 +24,7 @@ from mkiso.errors import (
 from mkiso.network import negotiation
 from mkiso.network.association import Association
 from mkiso.network.negotiation import AssociateRequest
+from mkiso.network.tls import ServerContext, certificate_names
 from mkiso.network.upper_layer import (
     A_ASSOCIATE_RQ,
     ABORT_UNEXPECTED_PDU,
@@ -211,6 +213,7 @@ class Listener:
                 raise TlsHandshakeError(
                     f"The TLS handshake with {ip} failed: {tls_words(error)}."
                 ) from error
+            self._require_named(wire, ip)
         _, body = read_pdu(wire, deadline, MAXIMUM_ASSOCIATE_LENGTH, (A_ASSOCIATE_RQ,))
         try:
             request = negotiation.decode_request(body)
@@ -230,6 +233,15 @@ class Listener:
         if association is None:
             wire.drain(1.0)  # the requestor closes (PS3.8 9.2.3, Sta13)
         return association
+
+    def _require_named(self, wire: Wire, ip: str) -> None:
+        """Raise TlsHandshakeError for a certificate that has none of the names asked for."""
+        certificate = wire.peer_certificate
+        if isinstance(self._tls, ServerContext) and not self._tls.admits(certificate):
+            names = ", ".join(sorted(certificate_names(certificate))) or "none"
+            raise TlsHandshakeError(
+                f"The certificate of {ip} is for {printable(names)}, which tls_names does not list."
+            )
 
     def _rejection(self, request: AssociateRequest, ip: str) -> Rejection | None:
         if not request.protocol_version & 1:

@@ -158,7 +158,7 @@ class Receiver:
         who = f"{harmless_ae_title(association.calling_ae_title)} at {association.peer_address}"
         self._log(
             f"Association of {who}: {len(association.contexts)} contexts accepted, "
-            f"{len(association.rejected)} not"
+            f"{len(association.rejected)} not; {association.encryption or 'not encrypted'}"
         )
         self.reception.association_opened()
         try:

@@ -9,17 +9,38 @@ from __future__ import annotations
 import functools
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from mkiso.core.certificate import validity_of
 from mkiso.core.job import Job, Tls
 from mkiso.errors import ConfigError
 
+_NAME_KINDS = ("DNS", "IP Address")
 #: RFC 9325 4.2 for TLS 1.2; those of TLS 1.3 are all of that kind.
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 
 _Stamps = tuple[tuple[int, int], ...]
+
+
+class ServerContext(ssl.SSLContext):
+    """A context to listen with, and the names of which a client's certificate must have one."""
+
+    client_names: frozenset[str] = frozenset()
+
+    def admits(self, certificate: Mapping[str, Any] | None) -> bool:
+        """Whether a verified certificate (as `getpeercert` gives it) has one of the names."""
+        return not self.client_names or bool(self.client_names & certificate_names(certificate))
+
+
+def certificate_names(certificate: Mapping[str, Any] | None) -> frozenset[str]:
+    """Return the names of a certificate in small letters: DNS, IP address, common name."""
+    given = certificate or {}
+    names = [value for kind, value in given.get("subjectAltName", ()) if kind in _NAME_KINDS]
+    for part in given.get("subject", ()):
+        names += [value for kind, value in part if kind == "commonName"]
+    return frozenset(name.casefold() for name in names)
 
 
 def client_context(tls: Tls | None) -> ssl.SSLContext | None:
@@ -69,7 +90,12 @@ def require_valid(tls: Tls, now: float) -> float:
 @functools.lru_cache(maxsize=32)
 def _context(tls: Tls, _stamps: _Stamps, *, is_server: bool) -> ssl.SSLContext:
     """Build a context; built anew when a file has changed (a queue runs for weeks)."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if is_server else ssl.PROTOCOL_TLS_CLIENT)
+    context: ssl.SSLContext
+    if is_server:
+        context = ServerContext(ssl.PROTOCOL_TLS_SERVER)
+        context.client_names = frozenset(name.casefold() for name in tls.names)
+    else:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(_CIPHERS)
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION | ssl.OP_NO_TICKET

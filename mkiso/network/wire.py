@@ -14,7 +14,8 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from mkiso.errors import MkisoError, ProtocolError
 from mkiso.network.upper_layer import (
@@ -84,6 +85,17 @@ class Wire:
     def is_tls(self) -> bool:
         """Whether the connection is encrypted."""
         return isinstance(self._sock, ssl.SSLSocket)
+
+    @property
+    def encryption(self) -> str:
+        """Protocol and cipher, such as `TLSv1.3, TLS_AES_256_GCM_SHA384`; "" for a plain line."""
+        cipher = self._sock.cipher() if isinstance(self._sock, ssl.SSLSocket) else None
+        return f"{cipher[1]}, {cipher[0]}" if cipher else ""
+
+    @property
+    def peer_certificate(self) -> Mapping[str, Any] | None:
+        """What the peer showed and was verified, as `ssl` gives it; None without."""
+        return self._sock.getpeercert() if isinstance(self._sock, ssl.SSLSocket) else None
 
     def enlarge(self, size_bytes: int = BUFFER_BYTES) -> None:
         """Change to a buffer of `size_bytes`, keeping what is unread."""

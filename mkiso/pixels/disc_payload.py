@@ -70,7 +70,7 @@ class DiscPayload:
         ]
         places = {uid: place for one in series for uid, place in one.places()}
         documents, self.documents = _place_documents(series, spools)
-        texts = [one.index(places) for one in series]
+        indexes = [_index_file(one, places) for one in series]
         self.tiles = sum(one.tiles for one in series)
         self.previews = tuple(one.series_instance_uid for one in series if one.preview)
         chunks = [job for one in series for job in one.chunk_jobs(spools, target)]
@@ -78,11 +78,8 @@ class DiscPayload:
         do([*thumbnails, *chunks])
         manifest = self._manifest(page, series, places, program)
         pixel_files: list[DiscFile] = []
-        for one, text in zip(series, texts, strict=True):
-            script = series_script(
-                one.folder, one.series_instance_uid, one.common, one.chunk_sizes(), text
-            )
-            pixel_files.append(file_in_memory(f"{FOLDER}/{one.folder}/INDEX.JS", script))
+        for one, index in zip(series, indexes, strict=True):
+            pixel_files.append(index)
             pixel_files += [_chunk_file(job) for job in chunks if job.folder == one.folder]
         return (manifest, *pixel_files, *documents)
 
@@ -118,6 +115,15 @@ class DiscPayload:
 
     def _is_preview(self, items: Iterable[FileSetInstance]) -> bool:
         return all(self._record(item).preview for item in items)
+
+
+def _index_file(series: SeriesPayload, places: Places) -> DiscFile:
+    """Return INDEX.JS of a series, and plan its chunks."""
+    texts = series.index(places)
+    script = series_script(
+        series.folder, series.series_instance_uid, series.common, series.chunk_sizes(), texts
+    )
+    return file_in_memory(f"{FOLDER}/{series.folder}/INDEX.JS", script)
 
 
 def _place_documents(

@@ -27,7 +27,6 @@ from mkiso.core.viewer_groups import shared_attributes
 from mkiso.core.viewer_image import image_attributes
 from mkiso.core.viewer_values import Values, read_values
 from mkiso.pixels.chunk_files import assemble
-from mkiso.pixels.conversion import NotLosslessError, convert_file
 from mkiso.pixels.frames import FrameReader
 from mkiso.pixels.icons import icon
 from mkiso.pixels.instance_payload import InstancePayload
@@ -123,6 +122,8 @@ class _Worker:
 
     def _convert(self, task: dict[str, Any]) -> None:
         """Write an instance in another transfer syntax, or say why that cannot be done."""
+        from mkiso.pixels.conversion import NotLosslessError, convert_file  # noqa: PLC0415 - a third of a second that the viewer does not need
+
         self._beat()
         try:
             self._event("R", convert_file(task, self._beat))

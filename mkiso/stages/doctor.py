@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mkiso.core.answer import Answer, bad, doubtful, good
 from mkiso.core.display_text import size_text
-from mkiso.core.job import Job, Node
+from mkiso.core.job import Job, Node, Tls
 from mkiso.core.query import matching_study, study_query
 from mkiso.disc.pages import check_templates
 from mkiso.errors import CantCreateError, ConfigError, DiskError, MkisoError, TemporaryError
@@ -142,13 +142,16 @@ def check_tls(job: Job) -> tuple[Answer, ...]:
         days = {tls: require_valid(tls, time.time()) / 86400 for tls in own}
     except MkisoError as error:
         return (bad("tls", error),)
-    answers = tuple(
-        (doubtful if left < _SOON_DAYS else good)(
-            "tls", f"The certificate {tls.certificate} is valid for {left:.0f} more days."
-        )
-        for tls, left in days.items()
-    )
+    answers = tuple(_certificate_answer(tls, left) for tls, left in days.items())
     return answers or (good("tls", "The authorities of TLS can be read; we show no certificate."),)
+
+
+def _certificate_answer(tls: Tls, days: float) -> Answer:
+    sentence = f"The certificate {tls.certificate} is valid for {days:.0f} more days."
+    key = Path(tls.key or tls.certificate)
+    if key.stat().st_mode & 0o077:
+        return doubtful("tls", f"{sentence} Its key {key} is open to other users: chmod 600.")
+    return (doubtful if days < _SOON_DAYS else good)("tls", sentence)
 
 
 def check_port(job: Job) -> Answer:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import Any
 
 from mkiso.archive.matching import Predicate, predicate_for
 from mkiso.core.find_keys import LEVELS, UNIQUE_KEY, FindRequest, identifier_at
@@ -16,7 +17,9 @@ from mkiso.core.find_rows import decoder, row_of
 from mkiso.core.identifier import Attributes
 from mkiso.core.job import Node
 from mkiso.core.query import PATIENT_ROOT_FIND, QUERY_RETRIEVE_LEVEL, STUDY_ROOT_FIND
-from mkiso.network.find import FindModel, FindSession
+from mkiso.errors import ConfigError
+from mkiso.network.find import FindAnswer, FindModel, FindSession
+from mkiso.network.transport import AssociationLostError
 
 Row = dict[str, str]
 
@@ -87,6 +90,31 @@ def find_rows(
     return found
 
 
+def ask(
+    session: FindSession,
+    identifier: object,
+    parse: Callable[[Any], Row | None],
+    *,
+    most_answers: int,
+) -> FindAnswer[Row]:
+    """Send one query, cut at `most_answers`. Raises as `FindSession.find` does.
+
+    A node that ends the association at two first queries in a row does not know us: ConfigError.
+    """
+    try:
+        return session.find(identifier, parse, most_answers=most_answers, may_cut=True)
+    except AssociationLostError:
+        if not session.lost_at_once:
+            raise
+    try:
+        return session.find(identifier, parse, most_answers=most_answers, may_cut=True)
+    except AssociationLostError as error:
+        raise ConfigError(
+            f"{session.node_name} accepts our association and ends it at each C-FIND: it probably "
+            f"does not know the AE title {session.calling_ae_title}; register it there."
+        ) from error
+
+
 class _Finding:
     """The queries of one request, each level on an association of its own."""
 
@@ -153,12 +181,8 @@ class _Finding:
             fits = all(test(row[keyword]) for keyword, test in tests.items())
             return row if fits and stated in ("", level) else None
 
-        answer = session.find(
-            identifier_at(request, level, parents),
-            parse,
-            most_answers=self._limit + 1,
-            may_cut=True,
-        )
+        identifier = identifier_at(request, level, parents)
+        answer = ask(session, identifier, parse, most_answers=self._limit + 1)
         self._found.dropped += answer.dropped
         self._found.is_cut = self._found.is_cut or answer.is_cut
         yield from answer.matches

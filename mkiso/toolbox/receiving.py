@@ -203,14 +203,20 @@ class StudyReceiver:
         return is_new
 
     def _place(self, instance: ReceivedInstance) -> bool:
-        path = self._tidy.add(instance)
+        """Write an instance down, then move it to its place: killed in between, it is done again.
+
+        False: it was here already.
+        """
+        path = self._tidy.free_place(instance)
         if path is None:
+            instance.path.unlink()
             return False
         if not path.stem.endswith(instance.sop_instance_uid):
             self._world.log(
                 f"{instance.sop_instance_uid} came again with another content: kept beside it"
             )
         self._journal.note(instance, path)
+        instance.path.replace(path)
         return True
 
     def _recover(self) -> None:

@@ -92,7 +92,11 @@ class StudyJournal:
                 due = path.with_name(f"{path.name}-{stamp}{_DUE}")
                 (self._folder / name).replace(due)
                 paths.append(due)
-        return [StudyEvent(path, self._content(path)) for path in paths]
+        events = [StudyEvent(path, self._content(path)) for path in paths]
+        for event in events:
+            if not event.content["files"]:  # killed before the first line was written
+                event.journal.unlink()
+        return [event for event in events if event.content["files"]]
 
     def settle(self, event: StudyEvent, *, done: bool) -> None:
         """Remove the journal of an event that is done, or put it aside for a person to look at."""
@@ -102,8 +106,9 @@ class StudyJournal:
             event.journal.replace(event.journal.with_suffix(_FAILED))
 
     def _content(self, path: Path) -> dict[str, Any]:
-        rows = [_parsed(line) for line in path.read_text("utf-8").splitlines()]
-        rows = [row for row in rows if row]
+        lines = [_parsed(line) for line in path.read_text("utf-8").splitlines()]
+        by_path = {row["path"]: row for row in lines if row}  # a line may be there twice
+        rows = [row for row in by_path.values() if (self._output / row["path"]).exists()]
         first = rows[0] if rows else {}
         files = [str(self._output / row["path"]) for row in rows]
         return {

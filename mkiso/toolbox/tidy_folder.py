@@ -47,19 +47,17 @@ class TidyFolder:
         self.placed.append(path)
         return path
 
-    def add(self, instance: ReceivedInstance) -> Path | None:
-        """Move a received file to its place, beside another content; None: it was there already.
+    def free_place(self, instance: ReceivedInstance) -> Path | None:
+        """Return where an instance goes, beside another content; None: it is there already.
 
         Nothing is ever replaced: a second content gets the beginning of its hash into its name.
         """
         path = self._place_of(instance)
-        if path.exists():
-            if sha256_of(path) == instance.sha256:
-                instance.path.unlink()
-                return None
-            path = path.with_name(f"{path.stem}_{instance.sha256[:8]}{path.suffix}")
-        instance.path.replace(path)
-        return path
+        if not path.exists():
+            return path
+        if sha256_of(path) == instance.sha256:
+            return None
+        return path.with_name(f"{path.stem}_{instance.sha256[:8]}{path.suffix}")
 
     def _place_of(self, instance: ReceivedInstance) -> Path:
         """Return the path of an instance, its folder made."""

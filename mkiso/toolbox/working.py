@@ -23,7 +23,7 @@ from mkiso.core.worklist import item_of, row_of
 from mkiso.errors import AmbiguousError, DataError, NotFoundError
 from mkiso.network.find import FindModel, FindSession
 from mkiso.network.normalized import NormalizedSession, normalized_session
-from mkiso.toolbox.finding import Found
+from mkiso.toolbox.finding import Found, ask
 from mkiso.toolbox.tidy_folder import read_instance
 
 _SERIES_DESCRIPTION = 0x0008103E
@@ -69,7 +69,7 @@ def find_work(
         model=_MODEL,
     )
     try:
-        answer = session.find(item_of(values), parse, most_answers=limit, may_cut=True)
+        answer = ask(session, item_of(values), parse, most_answers=limit)
     except BaseException:
         session.abort()
         raise

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from typing import Any
 
 from mkiso.core.context import Context, Progress
 from mkiso.core.job import Job
@@ -23,7 +24,13 @@ class World:
     progress: Callable[[Progress], None] = lambda _progress: None
     require_running: Callable[[], None] = lambda: None
     monotonic: Callable[[], float] = time.monotonic
+    job_id: str = ""
+    log_path: str = ""
     warnings: dict[str, None] = field(default_factory=dict)  # of the report, in order
+
+    def report_fields(self) -> dict[str, Any]:
+        """Return what a report says of the run itself."""
+        return {"job": self.job_id, "log": self.log_path, "warnings": tuple(self.warnings)}
 
     def warn(self, sentence: str) -> None:
         """Note a warning of the report, once."""

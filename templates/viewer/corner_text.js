@@ -28,11 +28,12 @@ MKISO.cornerText = (function () {
 
   function what(entry, frame) {
     let study = entry.study;
-    return [seriesTitle(entry), sideOf(frame), study.description, [study.date, study.time].filter(Boolean).join(" "), frame.institution_name];
+    return [seriesTitle(entry), sideOf(frame), [study.date, study.time].filter(Boolean).join(" "), study.description, frame.institution_name];
   }
 
   function sideOf(frame) {
     let side = frame.frame_laterality || frame.image_laterality || frame.laterality;
+    if (side === "U") side = ""; /* unpaired */
     return [words.has("side." + side) ? words.text("side." + side) : side, frame.view_position || frame.view_name]
       .filter(Boolean).join(" · ");
   }

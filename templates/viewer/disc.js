@@ -138,6 +138,12 @@ MKISO.disc = (function () {
     });
   }
 
+  /* The label of a presentation state, which its series seldom describes. */
+  function labelOf(entry) {
+    let found = (manifest.presentation_states || []).find(each => entry.kind === "presentation_state" && holds(entry, each.at));
+    return found ? found.label || found.description || "" : "";
+  }
+
   function presentation(at) {
     return index(at[0]).then(content => {
       let instance = content.instances[at[1]];
@@ -168,7 +174,7 @@ MKISO.disc = (function () {
   }
 
   return {
-    take: take, open: open, find: find, placeIn: placeIn, resolve: resolve, presentationsFor: presentationsFor,
+    take: take, open: open, find: find, placeIn: placeIn, labelOf: labelOf, resolve: resolve, presentationsFor: presentationsFor,
     presentation: presentation, isMeant: isMeant, keysOf: keysOf,
     isKey: frame => keysOf(frame).length > 0,
     entries: () => entries,

@@ -177,7 +177,7 @@ MKISO.display = (function () {
 
   return {
     CT_PRESETS: CT_PRESETS, isColour: isColour, modalityOf: modalityOf, unitOf: unitOf, options: options,
-    percentilesOf: percentilesOf, voiOf: voiOf, chainOf: chainOf, prepare: prepare, valueAt: valueAt,
+    percentilesOf: percentilesOf, voiOf: voiOf, presentedVoi: presentedVoi, chainOf: chainOf, prepare: prepare, valueAt: valueAt,
     colourAt: colourAt, segmentOf: segmentOf, isInverse: isInverse
   };
 })();

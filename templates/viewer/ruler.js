@@ -1,4 +1,5 @@
-/* A line of a round length at the foot of an image, where the file says how large its pixels are. */
+/* A line of a round length at the foot of an image, where one scale holds for all of it: not for what
+   was measured at the detector, and not where ultrasound regions differ. */
 MKISO.ruler = (function () {
   "use strict";
   let dom = MKISO.dom, words = MKISO.words, LENGTHS = [200, 100, 50, 20, 10, 5, 2, 1, 0.5, 0.2, 0.1];
@@ -6,8 +7,9 @@ MKISO.ruler = (function () {
   /* The longest that takes at most `room` points of the screen: {mm, points}; null without spacing.
      The screen has the pixels in their true proportion, hence a turn changes nothing. */
   function lengthFor(frame, scale, room) {
-    let size = MKISO.measure.calibrationOf(frame, []);
-    if (size.unitX !== "mm" || size.unitY !== "mm" || !(size.x > 0)) return null;
+    let size = MKISO.measure.calibrationOf(frame, []), regions = frame.ultrasound_regions || [], first = regions[0];
+    if ((size.source !== "patient" && size.source !== "region") || size.unitX !== "mm" || size.unitY !== "mm") return null;
+    if (!regions.every(each => each.delta_x === first.delta_x && each.delta_y === first.delta_y && each.units_x === first.units_x)) return null;
     let found = LENGTHS.find(each => each / size.x * scale <= room);
     return found ? { mm: found, points: found / size.x * scale } : null;
   }

@@ -156,16 +156,21 @@ MKISO.scene = (function () {
       let point = shapes.toPixels([text.anchor], text.anchor_units, area, turn)[0];
       let anchor = view.toScreen(m, point[0], point[1]);
       if (!place) place = [anchor[0] + 4, anchor[1] - 4];
-      else if (text.anchor_visible) {
-        context.beginPath();
-        context.moveTo(anchor[0], anchor[1]);
-        context.lineTo(place[0], place[1] - 5);
-        context.stroke();
-      }
+      else if (text.anchor_visible) leader(context, anchor, lines, place, align);
     }
     if (!place) return;
     context.textAlign = align;
     lines.forEach((line, index) => { context.fillText(line, place[0], place[1] + 16 * index); });
+  }
+
+  /* From the anchor to the nearest point at the edge of the letters. */
+  function leader(context, anchor, lines, place, align) {
+    let width = Math.max.apply(null, lines.map(line => context.measureText(line).width));
+    let left = place[0] - { left: 0, center: width / 2, right: width }[align];
+    context.beginPath();
+    context.moveTo(anchor[0], anchor[1]);
+    context.lineTo(Math.max(left - 3, Math.min(left + width + 3, anchor[0])), Math.max(place[1] - 12, Math.min(place[1] + 16 * lines.length - 12, anchor[1])));
+    context.stroke();
   }
 
   function reference(context, m, line) {

@@ -35,7 +35,7 @@ MKISO.sidebar = (function () {
 
   function itemOf(entry, app) {
     let series = entry.series, title = entry.references ? entry.key.title || words.text("kind.key_objects")
-      : entry.stack.title || series.description || series.body_part || words.text("series.unnamed");
+      : entry.stack.title || series.description || MKISO.disc.labelOf(entry) || series.body_part || words.text("series.unnamed");
     let button = dom.make(entry.kind === "image" ? "button.item" : "button.item.plain", { type: "button", draggable: "true", "data-entry": entry.id, onclick: () => { app.open(entry); } }, [
       pictureOf(entry),
       dom.make("span.words", {}, [

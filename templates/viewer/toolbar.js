@@ -75,12 +75,14 @@ MKISO.toolbar = (function () {
   function presets(viewport) {
     let frame = viewport.frame(), list = [];
     if (!frame || display.isColour(frame)) return list;
+    let presented = viewport.presentation && display.presentedVoi(viewport.presentation, frame);
+    if (presented) list.push({ choice: null, name: (viewport.presentation.label || words.text("presentation.title")) + windowText(presented) });
     display.options(frame, viewport.picture(), viewport.percentiles).forEach(option => {
       let name = option.name || words.text(option.choice.percentiles ? "window.estimated" : option.choice.usual ? "preset.soft" : "window.file");
       list.push({ choice: option.choice, name: name + windowText(option.voi) });
     });
     if (display.unitOf(frame) === "HU") {
-      display.CT_PRESETS.filter(row => row[0] !== "soft" || !list[0].choice.usual).forEach(row => {
+      display.CT_PRESETS.filter(row => row[0] !== "soft" || !list.some(each => each.choice && each.choice.usual)).forEach(row => {
         let name = words.text("preset." + row[0]);
         list.push({ choice: { center: row[1], width: row[2], kind: "LINEAR", name: name }, name: name + windowText({ center: row[1], width: row[2] }) });
       });

@@ -93,6 +93,7 @@ MKISO.Viewport = (function () {
     this.entry = null;
     this.reset();
     dom.clear(this.panel);
+    this.panel.className = "panel";
     this.panel.hidden = true;
     this.draw();
   };

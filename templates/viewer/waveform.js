@@ -35,7 +35,9 @@ MKISO.waveform = (function () {
   }
 
   function notes(viewport, content) {
-    let texts = (content.annotations || []).map(each => each.text).filter(Boolean);
+    /* measurements; what marks single samples (onsets, peaks) says nothing without its place */
+    let texts = (content.annotations || []).filter(each => each.text && !(each.samples || []).length).map(each => each.text);
+    texts = texts.filter((text, place) => texts.indexOf(text) === place);
     if (!texts.length) return;
     viewport.panel.append(dom.make("ul.notes", {}, texts.map(each => dom.make("li", {}, dom.isolated(each)))));
   }
@@ -81,8 +83,8 @@ MKISO.waveform = (function () {
     return svg;
   }
 
-  /* "Lead aVR" is aVR on paper. */
-  function nameOf(line) { return line.label.replace(/^lead\s+/i, "") + (line.named || !line.unit ? "" : " [" + line.unit + "]"); }
+  /* "Lead aVR (Goldberger)" is aVR on paper. */
+  function nameOf(line) { return line.label.replace(/^lead\s+/i, "").replace(/\s*\(.*\)$/, "") + (line.named || !line.unit ? "" : " [" + line.unit + "]"); }
 
   function grid(width, height, step, name) {
     let path = "", at;

@@ -99,6 +99,7 @@ def discs(lab):
 STAGES = ["find", "retrieve", "author", "write", "verify", "publish"]
 
 
+@pytest.mark.fault("F62")
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_run_killed_at_a_stage_is_gone_on_with(lab, programs, stage):
@@ -185,6 +186,7 @@ def test_a_file_that_is_not_what_was_written_down_is_asked_for_again(lab, progra
     assert discs(lab) == ["A1.iso"]
 
 
+@pytest.mark.fault("F78")
 def test_a_second_cron_run_ends_at_once_with_75(lab, programs):
     reached = threading.Event()
     lab.archive.on_move = lambda move: (reached.set(), lab.archive.released.wait(60))
@@ -212,6 +214,7 @@ def test_a_terminated_run_leaves_the_rest_and_its_folder_clean(lab, programs):
     assert programs.run("A1\nA2\n")[0] == 0
 
 
+@pytest.mark.fault("F79")
 def test_an_empty_environment_and_the_c_locale_are_enough(lab, programs):
     for env in ({}, {"LANG": "C", "LC_ALL": "C", "PATH": "/usr/bin:/bin"}):
         code, stdout, stderr = programs.run("A1\n한국\n", env=env)

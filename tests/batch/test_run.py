@@ -28,6 +28,7 @@ def everything(lab, ended):
     return " ".join([*texts, json.dumps(ended.report.to_dict())])
 
 
+@pytest.mark.fault("F75")
 def test_every_line_becomes_a_disc(lab, runs):
     ended = runs.run("A1\nA2\nA3\n")
     assert (ended.report.code, codes(ended), states(ended)) == (0, [0] * 3, ["done"] * 3)
@@ -57,6 +58,7 @@ def test_a_disc_that_was_taken_away_is_not_made_again(lab, runs):
     assert discs(lab) == []
 
 
+@pytest.mark.fault("F75")
 def test_each_kind_of_failure_has_its_line_and_the_others_run(lab, runs):
     ended = runs.run("A1\nNONE\nB*\nA2\n")
     assert codes(ended) == [0, 66, 65, 0]
@@ -69,6 +71,7 @@ def test_each_kind_of_failure_has_its_line_and_the_others_run(lab, runs):
     assert lines[1].endswith("[65 DATA]")
 
 
+@pytest.mark.fault("F75")
 @pytest.mark.parametrize(("text", "code"), [("A1\nNONE\nNADA\n", 66), ("A1\nB*\n", 65)])
 def test_one_kind_of_failure_is_the_code_of_the_run(runs, text, code):
     assert runs.run(text).report.code == code
@@ -160,6 +163,7 @@ def test_a_busy_archive_is_asked_again_after_a_pause(lab, runs):
     assert sorted(attempts) == [(1, 0), (1, 75), (2, 0)]
 
 
+@pytest.mark.fault("F76")
 def test_an_archive_that_is_away_ends_the_run_and_leaves_the_rest(lab, runs):
     lab.archive.stop()
     ended = runs.run("A1\nA2\nA3\nA4\n", stop_after_unavailable=2)
@@ -172,6 +176,7 @@ def test_an_archive_that_is_away_ends_the_run_and_leaves_the_rest(lab, runs):
     assert runs.run("A1\nA2\nA3\nA4\n").report.code == 0
 
 
+@pytest.mark.fault("F76")
 def test_an_archive_that_dies_half_way_and_comes_back(lab, runs):
     lab.archive.on_move = lambda move: (move.send(move.instances[:1]), lab.archive.kill())
     died = []
@@ -300,6 +305,7 @@ def test_a_run_without_a_list_does_what_the_ledger_has_open(lab, runs):
     assert runs.run("", open_jobs=True).rows == ()
 
 
+@pytest.mark.fault("F78")
 def test_two_runs_at_once_and_the_second_ends_with_75(runs):
     runs.run("A1\n")
     lock = BatchLock(runs.ledger_path)
@@ -323,6 +329,7 @@ def test_the_report_is_what_its_schema_says(lab, runs):
     jsonschema.validate(json.loads(json.dumps(ended.report.to_dict())), schema)
 
 
+@pytest.mark.fault("F77")
 def test_ten_thousand_lines_most_of_them_nothing_to_do(lab, runs):
     lines = [f"accession {n} is too long to be one" for n in range(4000)]
     lines += ["A1", "A2"] * 3000

@@ -153,5 +153,20 @@ def test_a_report_of_the_wild_can_be_read(chromium, files):
     assert "null" not in text
 
 
+def test_curves_have_the_values_that_pydicom_computes(chromium, files):
+    """PS3.3 C.10.9.1.4: sensitivity, its correction and the baseline of each channel."""
+    wanted = pydicom.dcmread(bundled("waveform_ecg.dcm")).waveform_array(0)
+    got = chromium.eval(
+        """
+        const entry = MKISO.disc.entries().find(e => e.name === arguments[0]);
+        const instance = (await MKISO.disc.open(entry)).instances[0], group = instance.waveform.groups[0], frame = instance.frames[0];
+        const picture = await MKISO.frames.get(frame);
+        return group.channels.map((channel, row) => MKISO.waveform.valuesOf(picture, frame, row, channel));
+        """,
+        files["waveform_ecg.dcm"],
+    )
+    assert np.allclose(np.array(got).T, wanted)
+
+
 def test_nothing_was_logged(chromium, files):
     assert [line["message"] for line in chromium.log() if line["level"] == "SEVERE"] == []

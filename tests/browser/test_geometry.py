@@ -387,10 +387,40 @@ def test_a_reference_line_lies_in_both_planes_and_ends_at_the_edge_of_the_other(
         [frame, other],
     )
     row, column = np.array(other["image_orientation_patient"]).reshape(2, 3)
-    assert line is not None
-    for point, (x, y) in line:
+    normal = np.cross(*np.array(frame["image_orientation_patient"]).reshape(2, 3))
+    corners = [
+        np.array(other["image_position_patient"]) + x * 1.5 * row + y * 2.5 * column
+        for x in (-0.5, 69.5)
+        for y in (-0.5, 49.5)
+    ]
+    sides = {np.dot(each - frame["image_position_patient"], normal) > 0 for each in corners}
+    assert (line is not None) == (len(sides) == 2)
+    for point, (x, y) in line or ():
         away = np.dot(np.array(point) - other["image_position_patient"], np.cross(row, column))
         assert away == pytest.approx(0, abs=1e-9)
         assert -0.5 - 1e-9 <= x <= 69.5 + 1e-9
         assert -0.5 - 1e-9 <= y <= 49.5 + 1e-9
         assert min(abs(x + 0.5), abs(x - 69.5), abs(y + 0.5), abs(y - 49.5)) < 1e-9
+
+
+RULER = "return MKISO.ruler.lengthFor(arguments[0], arguments[1], 200)"
+
+
+def test_the_ruler_is_the_longest_round_length_that_has_room(call):
+    assert call(RULER, {"pixel_spacing": [0.7, 0.5]}, 2) == {"mm": 50, "points": pytest.approx(200)}
+    assert call(RULER, {"pixel_spacing": [0.7, 0.5]}, 2.1)["mm"] == 20
+    assert call(RULER, {"pixel_spacing": [0.0007, 0.0005]}, 1)["mm"] == 0.1
+
+
+def test_there_is_no_ruler_where_no_one_scale_holds(call):
+    one = {"bounds": [0, 0, 9, 9], "units_x": 3, "units_y": 3, "delta_x": 0.05, "delta_y": 0.05}
+    other = {**one, "bounds": [10, 0, 19, 9], "delta_x": 0.1}
+    assert call(RULER, {"ultrasound_regions": [one]}, 1)["mm"] == 100
+    for frame in (
+        {},
+        {"ultrasound_regions": [one, other]},
+        {"imager_pixel_spacing": [0.2, 0.2]},
+        {"pixel_spacing": [0.2, 0.2], "modality": "CR"},
+        {"pixel_aspect_ratio": [1, 1]},
+    ):
+        assert call(RULER, frame, 1) is None

@@ -51,6 +51,13 @@ def test_a_presentation_state_is_applied_to_its_image_and_can_be_left(page):
     assert shut["inside"][3] == 0
     assert shut["circle"][0] > 200
     assert shut["circle"][3] > 100
+    page.run("MKISO.app.press('presets')")
+    checked = "return Array.from(document.querySelectorAll('.menu [aria-checked=true] bdi'), e => e.textContent)"
+    assert page.run(checked) == ["LUNG NODULE  -500 / 1400"]
+    page.keys("Escape", "2")
+    assert (page.state()["center"], page.state()["width"]) == (40, 400)  # the file's first
+    page.keys("1")
+    assert (page.state()["center"], page.state()["width"]) == (-500, 1400)
     page.run("MKISO.app.active().usePresentation('none')")
     assert (page.state()["center"], page.state()["width"]) == (40, 400)
     page.run("MKISO.app.active().usePresentation('auto')")
@@ -120,6 +127,12 @@ def test_a_document_is_shown_and_linked(page):
         page.run("return document.querySelector('.panel a').getAttribute('href')")
         == "VIEWER/DOCS/D0001.PDF"
     )
+    show(page, 7)
+    assert page.run("return document.querySelector('.panel').className") == "panel"
+    page.wait_for("document.querySelector('.curves[data-ready]')")
+    drawn = "const e = document.querySelector('.curves'); return [e.clientHeight, e.scrollHeight]"
+    visible, whole = page.run(drawn)
+    assert visible == whole > 100
     show(page, 0)
     assert page.run("return document.querySelector('.panel iframe')") is None
 

@@ -136,6 +136,7 @@ def test_verify_judges_an_image_and_a_folder(mkiso, archive, tmp_path, the_repor
     )
 
 
+@pytest.mark.fault("F63")
 def test_the_report_of_a_job_survives_a_reader_that_went_away(archive, mkiso, tmp_path, the_report):
     read, write = os.pipe()
     os.close(read)

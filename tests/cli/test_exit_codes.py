@@ -1,4 +1,12 @@
+import json
+from pathlib import Path
+
 import pytest
+
+import mkiso.core
+from mkiso.cli.main import COMMANDS
+
+SCHEMA = json.loads((Path(mkiso.core.__file__).parent / "report_schema.json").read_text("utf-8"))
 
 #: Arguments, environment, stdin -> code: the ends that come before any job begins.
 FAILURES = {
@@ -69,6 +77,7 @@ def test_after_two_dashes_json_is_an_accession_number(mkiso):
     assert (done.returncode, done.stdout) == (64, b"")
 
 
+@pytest.mark.fault("F69")
 def test_a_bad_configuration_file_names_file_line_and_nearest_key(mkiso, tmp_path, the_report):
     (tmp_path / "mkiso.toml").write_text("[job]\n\nstall_timout = 3\n")
     done = mkiso("make", "A", "--json")
@@ -104,6 +113,7 @@ def test_help_and_version_are_no_failures(mkiso):
         assert done.stderr == b""
 
 
+@pytest.mark.fault("F68")
 def test_a_bug_leaves_a_traceback_without_data_in_the_jobs_log(mkiso, tmp_path, the_report):
     done = mkiso("make", "A1", "--json", fake={"crash": True})
     assert done.returncode == 70
@@ -124,3 +134,12 @@ def test_the_code_of_the_report_is_the_code_of_the_process(code, mkiso, the_repo
     done = mkiso("make", "A1", "--json", fake={"code": code})
     assert done.returncode == code
     assert the_report(done.stdout)["code"] == code
+
+
+def test_a_failure_names_its_command(mkiso, the_report):
+    assert the_report(mkiso("make", "--json", "--bogus").stdout)["command"] == "make"
+    assert the_report(mkiso("burnn", "--json").stdout)["command"] == ""
+
+
+def test_every_command_may_stand_in_a_report():
+    assert set(COMMANDS) <= set(SCHEMA["properties"]["command"]["enum"])

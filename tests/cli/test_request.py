@@ -75,3 +75,12 @@ def test_a_broken_object_is_not_quoted_in_the_message():
     with pytest.raises(DataError) as caught:
         parse_stdin(b'{"name": "DOE^JANE"')
     assert "DOE" not in caught.value.message
+
+
+def test_a_caller_may_name_its_job():
+    assert parse_stdin(b'{"accessions": ["A1"], "job_id": "0123456789abcdef"}').job_id == (
+        "0123456789abcdef"
+    )
+    for wrong in (b'"short"', b'"../../etc/passwd"', b"7", b'"a b c d e"', b"null"):
+        with pytest.raises(DataError):
+            parse_stdin(b'{"accessions": ["A1"], "job_id": ' + wrong + b"}")

@@ -1,6 +1,7 @@
 import json
 import os
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -29,6 +30,7 @@ def run_in_shell(fake_command, redirection, *arguments):
     return subprocess.run(shell, capture_output=True, timeout=60, check=False, **command)
 
 
+@pytest.mark.fault("F63")
 @pytest.mark.parametrize("redirection", ["2>&-", ">&-", "<&- >&- 2>&-", "2>/dev/full"])
 @pytest.mark.parametrize("option", [[], ["--json"]])
 def test_closed_or_full_streams_do_not_change_the_code(fake_command, redirection, option):
@@ -45,12 +47,21 @@ def test_a_result_that_nobody_gets_is_74_and_says_what_there_is(fake_command, op
     assert last.endswith("[74 IO]")
 
 
+@pytest.mark.parametrize("arguments", [["--help"], ["make", "--help"], ["--version"]])
+def test_a_help_that_nobody_gets_is_74(mkiso, arguments):
+    with Path("/dev/full").open("wb") as full:
+        done = mkiso(*arguments, stdout=full, stderr=subprocess.PIPE, capture_output=False)
+    assert done.returncode == 74
+    assert b"The help could not be written to stdout" in done.stderr
+
+
 def test_a_failure_that_nobody_gets_keeps_its_code(fake_command):
     command = fake_command("make", "A1", "--json", code=80)
     shell = ["/bin/sh", "-c", 'exec "$@" >/dev/full', "sh", *command.pop("args")]
     assert subprocess.run(shell, capture_output=True, check=False, **command).returncode == 80
 
 
+@pytest.mark.fault("F63")
 def test_a_reader_that_goes_away_does_not_change_the_code(fake_command):
     command = fake_command("make", "A1", "--json", code=80, seconds=0.3)
     with subprocess.Popen(**command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
@@ -75,6 +86,7 @@ def job_of(stderr):
     return json.loads(line.removeprefix("job: "))
 
 
+@pytest.mark.fault("F79")
 @pytest.mark.parametrize("locale", ["C", "POSIX", "en_US.iso-8859-1", "C.UTF-8", ""])
 def test_any_locale_no_home_and_no_path(mkiso, tmp_path, locale, the_report):
     """cron gives nothing, and the scripts before mkiso set LANG=en_US.iso-8859-1."""

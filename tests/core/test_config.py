@@ -97,6 +97,15 @@ def test_a_receiver_with_tls_needs_a_certificate(key):
     assert job.receiver == ReceiverAddress(tls=Tls(certificate="/we.pem"))
 
 
+def test_names_of_certificates_need_an_authority():
+    table = {"tls": True, "tls_certificate": "/we.pem", "tls_names": ["pacs.example"]}
+    with pytest.raises(ConfigError, match="tls_names needs tls_ca_file"):
+        build_job("j", ["A1"], [], [file_layer({"receiver": table})])
+    layer = file_layer({"receiver": {**table, "tls_ca_file": "/ca.pem"}})
+    tls = build_job("j", ["A1"], [], [layer]).receiver.tls
+    assert tls == Tls("/ca.pem", "/we.pem", names=("pacs.example",))
+
+
 def test_a_key_without_its_certificate_is_refused():
     node = {"ae_title": "X", "host": "h", "port": 1, "tls": True, "tls_key": "/we.key"}
     with pytest.raises(ConfigError, match="without tls_certificate"):
@@ -125,6 +134,14 @@ VALUES = {
     "job.requested_by": ("me", "me"),
     "job.viewer": ("none", "none"),
     "job.media_size": ("737280000", 737_280_000),
+    "job.medium": ("dvd", "dvd"),
+    "job.split": ("false", False),
+    "job.profile": ("std-gen-cd", "STD-GEN-CD"),
+    "job.compress": ("true", True),
+    "job.icons": ("true", True),
+    "job.label": ("pdf", "pdf"),
+    "job.robot": ("epson", "epson"),
+    "job.copies": ("2", 2),
     "job.image_mode": ("0600", 0o600),
     "run.name": ("disc", "disc"),
     "run.allow_incomplete": ("true", True),

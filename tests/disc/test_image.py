@@ -239,6 +239,7 @@ def skip_holes(source, target, size, start, offset):
     return size
 
 
+@pytest.mark.fault("F43")
 def test_a_file_over_four_gigabytes_takes_several_extents(tmp_path, plain_file_set, monkeypatch):
     monkeypatch.setattr(os, "copy_file_range", skip_holes)
     size = (1 << 32) + 4096 + 7

@@ -272,6 +272,23 @@ def test_a_site_may_replace_one_template_and_keep_the_other(tmp_path):
     assert check_templates(tmp_path) == ()
 
 
+def test_a_site_s_own_page_is_escaped_too_with_what_it_includes(tmp_path):
+    """The name's ending (.HTM, .HTML) is not what decides."""
+    (tmp_path / "disc").mkdir()
+    (tmp_path / "disc" / "INDEX.HTM").write_text(
+        "{% macro m(x) %}<i>{{ x }}</i>{% endmacro %}"
+        '<p title="{{ institution.name }}">{{ m(institution.name) }}'
+        "{% include 'disc/PART.J2' %}</p>"
+    )
+    (tmp_path / "disc" / "PART.J2").write_text("<b>{{ institution.name }}</b>")
+    evil = Institution(name='"><script>alert(1)</script>')
+    text = index_file(page(), evil, tmp_path).content.decode()
+    assert "<script" not in text
+    assert text.count("&lt;script&gt;") == 3
+    assert "<i>" in text
+    assert '"">' not in text
+
+
 @pytest.mark.parametrize(
     ("template", "words"),
     [

@@ -38,6 +38,7 @@ def check_disc(shared_tools):
     return check
 
 
+@pytest.mark.fault("F44")
 @pytest.mark.parametrize("accession", ["A2375892", "2001074932525979", "MOF5026"])
 def test_a_disc_holds_what_an_independent_receiver_got(
     archive, accession, mkiso, captured, check_disc
@@ -49,6 +50,7 @@ def test_a_disc_holds_what_an_independent_receiver_got(
     assert run.report["received"] == len(list(source.iterdir())) == run.report["expected"]
 
 
+@pytest.mark.fault("F11")
 def test_three_studies_of_one_patient_are_one_disc(orthanc, mkiso, captured, check_disc):
     source = captured(orthanc, "S19-1_A_1_1")
     run = mkiso(orthanc, "S19-1_A_1_1")
@@ -57,6 +59,7 @@ def test_three_studies_of_one_patient_are_one_disc(orthanc, mkiso, captured, che
     check_disc(run.discs[0], source)
 
 
+@pytest.mark.fault("F20", "F28")
 def test_what_an_archive_cannot_send_is_named(dcmqrscp, mkiso, captured):
     """dcmqrscp cannot send 5 of the 14: label maps, bulk annotations, JPEG-LS."""
     source = captured(dcmqrscp, "S19-1_A_1_1")
@@ -75,6 +78,7 @@ def test_what_an_archive_cannot_send_is_named(dcmqrscp, mkiso, captured):
     assert len(run.missing) == 5
 
 
+@pytest.mark.fault("F21")
 def test_every_other_instance_is_fetched_when_the_archive_gives_up_at_one(orthanc, mkiso, tmp_path):
     """Orthanc cannot send syntax .8.1 and drops all that would follow it."""
     run = mkiso(orthanc, "03086212", "--allow-incomplete")
@@ -102,12 +106,14 @@ def _unsendable(archive, accession, folder):
     return missing
 
 
+@pytest.mark.fault("F12")
 def test_an_accession_number_of_several_patients_is_refused(archive, mkiso):
     run = mkiso(archive, "1")
     assert (run.code, run.report["name"], run.discs) == (82, "AMBIGUOUS", [])
     assert run.report["received"] == 0
 
 
+@pytest.mark.fault("F08")
 def test_an_unknown_accession_number_is_not_found(archive, mkiso):
     run = mkiso(archive, "NOSUCHNUMBER")
     assert (run.code, run.discs) == (66, [])
@@ -172,6 +178,7 @@ def test_a_forwarded_disc_arrives_byte_for_byte(archive, mkiso, captured, tmp_pa
     assert _data_sets(third) == _data_sets(source)
 
 
+@pytest.mark.fault("F58")
 def test_the_same_disc_again_is_0_and_another_of_that_name_73(archive, mkiso):
     first = mkiso(archive, "MOF5026")
     again = mkiso(archive, "MOF5026", "--output", str(first.folder))

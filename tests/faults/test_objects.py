@@ -2,14 +2,11 @@
 
 import html
 import io
-import json
 import os
 import warnings
 
 import pydicom
 import pytest
-from check_disc import check_disc
-from faults.whole import UIDS
 from whole_jobs import instance, save
 
 from mkiso.disc.iso_reader import read_iso
@@ -35,7 +32,8 @@ KINDS = (
 
 def file_on(disc, name):
     with disc.open("rb") as file:
-        extents = read_iso(file.fileno()).primary.files[name]
+        files = read_iso(file.fileno()).primary.files
+        extents = next(where for path, where in files.items() if path.strip("/") == name)
         return b"".join(os.pread(file.fileno(), size, offset) for offset, size in extents)
 
 
@@ -51,10 +49,12 @@ def records_on(disc):
 
 
 @pytest.mark.fault("F44", "F29")
-def test_every_kind_of_object_has_its_directory_record(lab, tmp_path):
-    for number, (sop_class, modality, _) in enumerate(KINDS, 2):
-        save(lab.images, f"k{number}", instance(series=number, SOPClassUID=sop_class,
-                                                Modality=modality))  # fmt: skip
+def test_every_kind_of_object_has_its_directory_record(lab):
+    for number, (sop_class, modality, record_type) in enumerate(KINDS, 2):
+        ds = instance(series=number, SOPClassUID=sop_class, Modality=modality)
+        if record_type == "PRIVATE":  # with pixels it would be an IMAGE
+            del ds.Rows, ds.Columns, ds.PixelData
+        save(lab.images, f"k{number}", ds)
     lab.start()
     result = lab.make()
     assert result.code == 0, result.report
@@ -151,13 +151,12 @@ HOSTILE = (
 
 
 @pytest.mark.fault("F50")
-def test_hostile_texts_are_text_and_nothing_else(lab, tmp_path):
+def test_hostile_texts_are_text_and_nothing_else(lab):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for number, text in enumerate(HOSTILE, 2):
             ds = instance(series=number, SpecificCharacterSet="ISO_IR 192")
             ds.SeriesDescription = ds.StudyDescription = ds.PatientComments = text
-            ds.BodyPartExamined = text[:16]
             save(lab.images, f"h{number}", ds)
     lab.start()
     result = lab.make(requested_by="<b>clerk</b>\r\nX: y")
@@ -184,19 +183,3 @@ def test_line_ends_and_escapes_in_what_an_archive_says_reach_no_log(lab, archive
     assert "\r" not in result.log
     assert "\x1b" not in result.log
     assert "\nfake line" not in result.log
-
-
-@pytest.mark.fault("F44", "F46")
-@pytest.mark.peers
-def test_a_disc_of_all_kinds_passes_every_reader(lab, need_program, tmp_path):
-    need_program("isoinfo", "xorriso")
-    for number, (sop_class, modality, _) in enumerate(KINDS, 2):
-        save(lab.images, f"k{number}", instance(series=number, SOPClassUID=sop_class,
-                                                Modality=modality))  # fmt: skip
-    lab.start()
-    result = lab.make()
-    assert result.code == 0
-    check = check_disc(result.discs[0])
-    assert {each.sop_instance_uid for each in check.instances} >= UIDS
-    sidecar = json.loads(result.discs[0].with_suffix(".json").read_text())
-    assert len(sidecar["instances"]) == 3 + len(KINDS)

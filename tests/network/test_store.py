@@ -246,6 +246,7 @@ def test_a_node_that_never_answers_ends_at_its_stall_time(files):
     assert "did not answer" in results[0].reason
 
 
+@pytest.mark.fault("F72")
 def test_a_node_that_stops_reading_freezes_nobody(files):
     def stop_reading(peer, association):
         peer.hang()

@@ -1,6 +1,7 @@
 """DICOM TLS on both sides, against OpenSSL, dcmtk and ourselves."""
 
 import contextlib
+import dataclasses
 import os
 import socket
 import ssl
@@ -114,6 +115,33 @@ def test_an_expired_certificate_of_the_archive_is_refused(tmp_path, authority, o
     old = authority.sign("old", dates=("20200101000000Z", "20210101000000Z"))
     with archive(tmp_path, old.tls()) as running, pytest.raises(ConfigError, match="expired"):
         ask(running.port, ours.tls())
+
+
+@pytest.mark.parametrize(
+    ("names", "admitted"),
+    [
+        (("pacs.example",), True),
+        (("PACS.Example", "other.example"), True),
+        (("192.0.2.7",), True),
+        (("the-pacs",), True),  # the common name
+        (("other.example",), False),
+        (("example",), False),
+    ],
+)
+def test_of_one_authority_only_the_certificates_that_are_named_may_send(
+    tmp_path, authority, ours, names, admitted
+):
+    sender = authority.sign("the-pacs", "DNS:pacs.example,IP:192.0.2.7")
+    said = []
+    listening = dataclasses.replace(ours.tls(), names=names)
+    with archive(tmp_path, listening, peer_failed=lambda ip, e: said.append(str(e))) as running:
+        if admitted:
+            ask(running.port, sender.tls())
+            return
+        with pytest.raises((ConfigError, TemporaryError)):
+            ask(running.port, sender.tls())
+        wait_until(lambda: said)
+    assert "'192.0.2.7, pacs.example, the-pacs', which tls_names does not list" in said[0]
 
 
 # --- old protocols and weak ciphers

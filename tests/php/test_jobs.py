@@ -79,7 +79,9 @@ def test_a_real_job_runs_through_its_stages_to_a_disc(real_site):
     assert answer.json["received"] == 5
     assert [disc["name"] for disc in answer.json["discs"]] == ["MR.180505.026.iso"]
     assert str(real_site.folder) not in answer.body.decode()
-    assert "" in seen
+    stages = {"", "find", "retrieve", "author", "write", "verify", "publish", "forward"}
+    assert seen
+    assert seen <= stages
 
 
 def test_the_folder_of_a_job_is_private(site):
@@ -163,3 +165,45 @@ def test_the_report_stays_readable_as_long_as_the_job(site):
     kept = json.loads((site.jobs / job / "report.json").read_text())
     assert kept["code"] == 82
     assert site.get("mkiso_multiple.php", {"status": job}).json["name"] == "AMBIGUOUS"
+
+
+def test_a_job_has_the_same_name_in_mkisos_own_books(real_site):
+    real_site.serve()
+    job = start(real_site, "MR.180505.026")
+    assert real_site.wait(job).status == 200
+    assert json.loads((real_site.jobs / job / "report.json").read_text())["job"] == job
+    status = real_site.evaluate(
+        "$client = MkisoWeb::client();"
+        "echo json_encode($client->status($argv[1], $argv[2]));",
+        job,
+        str(real_site.jobs / job / "discs"),
+    )
+    assert (status["state"], status["report"]["received"]) == ("done", 5)
+
+
+def test_a_report_that_was_lost_is_taken_from_mkisos_own_books(real_site):
+    real_site.serve()
+    job = start(real_site, "MR.180505.026")
+    real_site.wait(job)
+    (real_site.jobs / job / "report.json").write_text("")  # a disk that was full
+    answer = real_site.get("mkiso.php", {"status": job})
+    assert (answer.status, answer.json["received"]) == (200, 5)
+    assert real_site.get("mkiso.php", {"job": job, "download": "1"}).status == 200
+
+
+def test_progress_comes_from_mkiso_status(site):
+    """A stand-in whose `status` says something else than its events."""
+    says = (
+        '#!/bin/sh\nif [ "$1" = status ]; then\n'
+        'printf \'{"answer":{"job":{"state":"running","progress":'
+        '{"stage":"verify","done":3,"total":4}}}}\'\nexit 0\nfi\n'
+        'echo \'{"event": "progress", "stage": "find", "done": 0}\' >&2\nsleep 1\n'
+        'printf \'{"code":0,"message":"done","discs":[]}\'\n'
+    )
+    program = site.folder / "says.sh"
+    program.write_text(says)
+    program.chmod(0o755)
+    site.configure(command=[str(program)], arguments=["--config", "/x", "--viewer=none"])
+    site.serve()
+    answer = site.get("mkiso.php", {"status": start(site, "A1")})
+    assert answer.json["progress"]["text"] == "Checking the disc image: 75 %"

@@ -43,6 +43,7 @@ def large(lab):
     return lab
 
 
+@pytest.mark.fault("F53")
 def test_a_disk_that_fills_while_receiving_is_74_and_heals(large, small_disk):
     disk = small_disk(1024)
     result = large.make(output_folder=disk / "out")
@@ -54,6 +55,7 @@ def test_a_disk_that_fills_while_receiving_is_74_and_heals(large, small_disk):
     assert large.make(output_folder=disk / "out").code == 0
 
 
+@pytest.mark.fault("F53", "F54")
 def test_a_disk_that_fills_while_writing_is_74(large, small_disk):
     """Everything arrived, and the files would fit, but not the image with its directories."""
     disk = small_disk(2 * 20 * 130 + 40)
@@ -63,6 +65,7 @@ def test_a_disk_that_fills_while_writing_is_74(large, small_disk):
     assert list((disk / "out").iterdir()) == []
 
 
+@pytest.mark.fault("F54")
 @pytest.mark.parametrize("more", [0, 150, 300])
 def test_a_disk_that_is_nearly_large_enough_is_never_half_a_disc(large, small_disk, more):
     disk = small_disk(2 * 20 * 130 + more)
@@ -78,6 +81,7 @@ def test_too_little_free_space_is_said_before_the_archive_is_asked(lab, archive)
     assert (result.code, asked) == (74, [])
 
 
+@pytest.mark.fault("F57")
 def test_a_read_only_folder_is_73_before_the_archive_is_asked(lab, archive, small_disk):
     disk = small_disk(1024)
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
@@ -87,11 +91,13 @@ def test_a_read_only_folder_is_73_before_the_archive_is_asked(lab, archive, smal
     assert (result.code, asked) == (73, [])
 
 
+@pytest.mark.fault("F57")
 def test_an_output_folder_that_is_a_file_is_73(lab, archive):
     (lab.folder / "file").write_text("")
     assert lab.make(output_folder=lab.folder / "file", check=False).code == 73
 
 
+@pytest.mark.fault("G16")
 def test_an_output_folder_that_vanishes_while_receiving_is_74(lab, archive):
     def vanishes(move):
         move.send(move.instances[:2])
@@ -105,6 +111,7 @@ def test_an_output_folder_that_vanishes_while_receiving_is_74(lab, archive):
     lab.check_free()
 
 
+@pytest.mark.fault("G16")
 @pytest.mark.parametrize("stage", ["write", "verify"])
 def test_an_output_folder_that_vanishes_later_is_74_or_83(lab, archive, stage):
     def vanish(progress):
@@ -117,11 +124,13 @@ def test_an_output_folder_that_vanishes_later_is_74_or_83(lab, archive, stage):
     lab.check_free()
 
 
+@pytest.mark.fault("F69")
 def test_a_state_folder_that_cannot_be_used_costs_no_disc_but_a_configured_one_is_78(lab, archive):
     (lab.folder / "state").write_text("in the way")
     assert lab.make(check=False).code == 78
 
 
+@pytest.mark.fault("F69")
 def test_a_template_that_is_broken_is_78_before_the_archive_is_asked(lab, archive):
     folder = lab.folder / "templates"
     (folder / "disc").mkdir(parents=True)

@@ -68,6 +68,7 @@ def data_set_of(path):
     return path.read_bytes()[144 + meta.FileMetaInformationGroupLength :]
 
 
+@pytest.mark.fault("F74")
 def test_every_instance_arrives_byte_for_byte(lab, archive):
     with StoreNode() as backup:
         result = lab.make(forward=(backup.node(),))
@@ -88,6 +89,7 @@ def test_a_node_that_is_down_costs_84_and_no_disc(lab, archive):
     assert "The disc is good" in result.message
 
 
+@pytest.mark.fault("F71")
 def test_a_resume_sends_only_the_rest(lab, archive):
     with StoreNode(lambda uid: 0xC000 if uid.endswith((".3", ".4")) else 0) as backup:
         first = lab.make(forward=(backup.node(),))
@@ -127,6 +129,7 @@ def test_a_ledger_that_is_lost_or_broken_costs_time_alone(lab, archive):
         assert "is broken" in broken.warnings
 
 
+@pytest.mark.fault("F71")
 def test_duplicates_and_coercions_count_as_sent_with_a_warning(lab, archive):
     answers = {"1.2.3.1.1": 0x0111, "1.2.3.1.2": 0xB000, "1.2.3.1.3": 0xB007}
     with StoreNode(lambda uid: answers.get(uid, 0)) as backup:
@@ -137,6 +140,7 @@ def test_duplicates_and_coercions_count_as_sent_with_a_warning(lab, archive):
         assert (again.code, *forwarded(again), backup.asked) == (0, 4, 3, 0, [])
 
 
+@pytest.mark.fault("F70")
 def test_a_node_that_refuses_one_class_gets_the_others(lab):
     save(lab.images, "mr", instance(series=2, SOPClassUID=MR, Modality="MR"))
     lab.start()
@@ -176,6 +180,7 @@ def pixels(folder):
     return found
 
 
+@pytest.mark.fault("F28")
 @pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
 @pytest.mark.parametrize("plain", [EXPLICIT, IMPLICIT])
 def test_a_node_of_plain_syntaxes_gets_the_same_pixels(compressed, plain):
@@ -194,6 +199,7 @@ def test_a_node_of_plain_syntaxes_gets_the_same_pixels(compressed, plain):
         assert got.SOPInstanceUID == uid
 
 
+@pytest.mark.fault("F74")
 def test_what_cannot_be_decoded_is_named_and_the_rest_is_sent(lab):
     ds = instance(series=2)
     ds.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.4.50"
@@ -207,6 +213,7 @@ def test_what_cannot_be_decoded_is_named_and_the_rest_is_sent(lab):
     assert "1.2.840.10008.1.2.4.50" in result.report["forwarded"][0]["failed"][0]["status"]
 
 
+@pytest.mark.fault("F72")
 def test_a_node_that_hangs_after_the_last_byte_ends_in_time(lab, archive):
     with StoreNode(lambda uid: None) as backup:
         began = time.monotonic()
@@ -327,6 +334,7 @@ def test_storescp_without_compression_gets_the_same_pixels(compressed, backup_fo
         assert np.array_equal(got[uid], original)
 
 
+@pytest.mark.fault("F71")
 @pytest.mark.peers
 @pytest.mark.parametrize("fault", ["--refuse", "--abort-after", "--abort-during"])
 def test_a_node_that_breaks_is_84_and_the_disc_is_there(lab, archive, backup_folder, fault):

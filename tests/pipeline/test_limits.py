@@ -17,6 +17,7 @@ def refused(lab, result, error):
     assert list(lab.output.iterdir()) == []
 
 
+@pytest.mark.fault("F46")
 def test_more_instances_than_allowed_are_refused_before_anything_is_moved(lab, archive):
     result = lab.make(max_instances=3)
     refused(lab, result, LimitError)
@@ -64,6 +65,7 @@ def nested(levels, *, explicit=True):
     return head[:before] + (begin + item) * levels + end * levels + head[before:]
 
 
+@pytest.mark.fault("F51")
 @pytest.mark.parametrize("levels", [101, 300, 1000, 100_000])
 def test_sequences_nested_too_deeply_are_refused(lab, archive, levels):
     def deep(move):
@@ -92,6 +94,7 @@ def test_sequences_nested_as_deeply_as_real_ones_are_taken(lab, archive, levels)
     assert lab.make().code == 0
 
 
+@pytest.mark.fault("F51")
 def test_deflated_data_sets_are_not_negotiated_and_nothing_is_unpacked(lab, archive):
     """A bomb: 600 MB of zeros in 600 KB."""
     refusals = []
@@ -112,6 +115,7 @@ def test_deflated_data_sets_are_not_negotiated_and_nothing_is_unpacked(lab, arch
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
 
 
+@pytest.mark.fault("F51")
 def test_deflated_bytes_on_a_plain_context_are_no_data_set(lab, archive):
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
     bomb = packer.compress(bytes(50_000_000)) + packer.flush()
@@ -127,6 +131,7 @@ def test_deflated_bytes_on_a_plain_context_are_no_data_set(lab, archive):
     refused(lab, lab.make(), IncompleteError)
 
 
+@pytest.mark.fault("F51")
 def test_a_data_set_that_is_only_nested_never_fills_the_stack(lab, archive):
     def deep(move):
         with move.associated() as association:

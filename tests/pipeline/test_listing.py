@@ -66,6 +66,7 @@ def test_an_instance_that_is_listed_only_later_is_on_the_disc(lab, archive):
     assert len(archive.moves) == 1
 
 
+@pytest.mark.fault("G02")
 def test_a_study_that_has_grown_is_asked_for_what_is_new(lab, archive):
     archive.on_find = hiding(lambda: not archive.moves)
     archive.on_move = lambda move: (
@@ -104,6 +105,7 @@ def test_what_is_never_listed_is_not_put_on_a_disc(lab, archive):
     assert wanted.report["discs"][0]["complete"] is False
 
 
+@pytest.mark.fault("G02")
 def test_a_study_that_grows_all_the_time_is_80(lab, archive):
     def growing(move):
         move.normally()
@@ -149,6 +151,7 @@ def test_counts_are_enough_when_they_agree(lab, archive):
     assert result.report["expected"] == 4
 
 
+@pytest.mark.fault("F14")
 def test_lists_are_enough_without_counts(lab, archive):
     """dcmqrscp."""
     archive.on_find = without(*NUMBERS_OF_INSTANCES)
@@ -157,6 +160,7 @@ def test_lists_are_enough_without_counts(lab, archive):
     assert result.on_disc == UIDS
 
 
+@pytest.mark.fault("G10", "G11")
 def test_a_count_that_is_not_reached_is_80_after_a_retry_by_series(lab, archive):
     archive.on_find = no_image_level()
     archive.on_move = lambda move: move.normally(drop={HIDDEN})
@@ -191,6 +195,7 @@ def test_a_late_image_of_a_counted_study_ends_the_wait(lab, archive):
     assert result.seconds < 6
 
 
+@pytest.mark.fault("G11")
 def test_more_than_was_counted_is_80(lab, archive):
     def three(_level, answers):
         for tag in NUMBERS_OF_INSTANCES:
@@ -207,6 +212,7 @@ def test_more_than_was_counted_is_80(lab, archive):
 NEITHER = no_image_level(without(*NUMBERS_OF_INSTANCES))
 
 
+@pytest.mark.fault("F15")
 def test_without_lists_and_counts_there_is_no_disc(lab, archive):
     archive.on_find = NEITHER
     result = lab.make()
@@ -243,6 +249,7 @@ def test_without_lists_and_counts_the_reason_of_a_failure_is_still_told(lab, arc
     refused(lab.make(), 78)
 
 
+@pytest.mark.fault("G21")
 @pytest.mark.parametrize("on_find", [no_image_level(), None], ids=["counted", "listed"])
 def test_a_study_without_instances_is_not_found(lab, archive, on_find):
     def empty(level, answers):

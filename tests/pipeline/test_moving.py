@@ -43,6 +43,7 @@ def test_a_good_archive_gives_a_disc_with_one_request(lab, archive):
 # --- nothing comes
 
 
+@pytest.mark.fault("F16")
 @pytest.mark.parametrize("status", [0xC000, 0xB000])
 def test_a_failure_with_nobody_connecting_is_a_matter_of_registration(lab, archive, status):
     archive.on_move = lambda move: move.finish(status, completed=0, failed=0)
@@ -61,6 +62,7 @@ def test_an_archive_that_cannot_reach_us_is_not_asked_for_each_instance(lab):
     assert len(archive.moves) < 20
 
 
+@pytest.mark.fault("F16")
 def test_an_abort_with_nobody_connecting_is_a_matter_of_registration(lab, archive):
     archive.on_move = lambda move: move.operation.association.abort()
     result = lab.make()
@@ -69,6 +71,7 @@ def test_an_abort_with_nobody_connecting_is_a_matter_of_registration(lab, archiv
     heals(lab)
 
 
+@pytest.mark.fault("F16")
 def test_an_unknown_destination_ends_at_the_first_answer(lab, archive):
     archive.destinations.clear()
     archive.on_move = lambda move: move.finish(0xA801)
@@ -92,6 +95,7 @@ def test_a_sender_that_is_not_known_as_the_archive_is_named(lab, archive):
     heals(lab)
 
 
+@pytest.mark.fault("F17")
 def test_success_without_anything_is_incomplete_after_the_quiet_period(lab, archive):
     archive.on_move = lambda move: move.finish(0x0000, completed=0, failed=0)
     result = lab.make()
@@ -102,6 +106,7 @@ def test_success_without_anything_is_incomplete_after_the_quiet_period(lab, arch
     heals(lab)
 
 
+@pytest.mark.fault("F23")
 @pytest.mark.parametrize("status", [0xA701, 0xA702])
 def test_a_busy_archive_is_to_be_asked_again_later(lab, archive, status):
     archive.on_move = lambda move: move.finish(status)
@@ -109,6 +114,7 @@ def test_a_busy_archive_is_to_be_asked_again_later(lab, archive, status):
     heals(lab)
 
 
+@pytest.mark.fault("F23")
 def test_a_busy_archive_is_asked_again_after_a_pause(lab, archive):
     def busy_once(move):
         move.finish(0xA701) if move.number == 0 else move.normally()
@@ -120,6 +126,7 @@ def test_a_busy_archive_is_asked_again_after_a_pause(lab, archive):
     assert any("Again in 2 s" in line for line in result.said)
 
 
+@pytest.mark.fault("F42")
 @pytest.mark.parametrize("arrived", [0, 2])
 def test_a_cancelled_move_is_to_be_tried_again(lab, archive, arrived):
     def cancelled(move):
@@ -131,6 +138,7 @@ def test_a_cancelled_move_is_to_be_tried_again(lab, archive, arrived):
     heals(lab)
 
 
+@pytest.mark.fault("F26")
 def test_pending_for_ever_ends_at_the_stall_time(lab, archive):
     def pending(move):
         while not archive.released.wait(0.05):
@@ -157,6 +165,7 @@ def test_a_move_that_is_refused_outright_is_76_when_nothing_came(lab, archive):
 # --- success too early, too late, never
 
 
+@pytest.mark.fault("F18")
 def test_success_at_once_and_images_later_is_waited_for(lab, archive):
     """Orthanc with SynchronousCMove off."""
 
@@ -175,6 +184,7 @@ def test_success_at_once_and_images_later_is_waited_for(lab, archive):
     assert result.seconds < 6  # nothing waits once everything is there
 
 
+@pytest.mark.fault("F19")
 def test_success_at_once_and_images_never_is_80_after_one_stall(lab, archive):
     archive.on_move = lambda move: move.finish(0x0000, completed=len(move.instances))
     result = lab.make(quiet_period_seconds=0.1)
@@ -187,6 +197,7 @@ def test_success_at_once_and_images_never_is_80_after_one_stall(lab, archive):
 # --- some come
 
 
+@pytest.mark.fault("F20")
 def test_one_that_was_dropped_is_asked_for_by_name(lab, archive):
     def dropping(move):
         move.normally(drop={"1.2.3.1.3"} if move.number == 0 else ())
@@ -198,6 +209,7 @@ def test_one_that_was_dropped_is_asked_for_by_name(lab, archive):
     assert [(m.level, m.uids) for m in archive.moves[1:]] == [("IMAGE", ["1.2.3.1.3"])]
 
 
+@pytest.mark.fault("F20")
 def test_one_that_never_comes_is_named(lab, archive):
     archive.on_move = lambda move: move.normally(drop={"1.2.3.1.3"})
     result = lab.make()
@@ -207,6 +219,7 @@ def test_one_that_never_comes_is_named(lab, archive):
     heals(lab)
 
 
+@pytest.mark.fault("F21")
 def test_a_warning_with_failures_is_followed_by_a_retry(lab, archive):
     def failing(move):
         taken = move.send(
@@ -311,6 +324,7 @@ def test_nothing_of_several_wanted_is_never_an_image(lab, archive):
 # --- it dies or hangs in the middle
 
 
+@pytest.mark.fault("F24")
 def test_an_archive_killed_in_the_middle_of_an_object_is_75_and_heals(lab, archive):
     def dies(move):
         move.send(move.instances[:2])
@@ -326,6 +340,7 @@ def test_an_archive_killed_in_the_middle_of_an_object_is_75_and_heals(lab, archi
     heals(lab)
 
 
+@pytest.mark.fault("F24", "G14")
 def test_an_archive_that_comes_back_is_asked_again(lab, archive):
     def dies_once(move):
         if move.number == 0:
@@ -341,6 +356,7 @@ def test_an_archive_that_comes_back_is_asked_again(lab, archive):
     assert result.on_disc == UIDS
 
 
+@pytest.mark.fault("F25")
 @pytest.mark.parametrize("arrived", [0, 2])
 def test_an_archive_that_hangs_in_the_middle_of_an_object_is_75(lab, archive, arrived):
     def hangs(move):
@@ -366,6 +382,7 @@ def test_an_archive_that_never_says_that_it_is_done_still_gives_a_disc(lab, arch
     assert result.seconds < 4
 
 
+@pytest.mark.fault("F46")
 def test_an_archive_that_sends_without_end_is_stopped_at_the_limit(lab, archive):
     def endless(move):
         with move.associated() as association:
@@ -422,6 +439,7 @@ def foreign(move, **changes):
     return status
 
 
+@pytest.mark.fault("F30")
 def test_another_study_during_the_job_is_refused_and_no_disc_is_made(lab, archive):
     statuses = []
     archive.on_move = lambda move: statuses.append(foreign(move, study="1.9.9", PatientID="P2"))
@@ -432,6 +450,7 @@ def test_another_study_during_the_job_is_refused_and_no_disc_is_made(lab, archiv
     heals(lab)
 
 
+@pytest.mark.fault("F30")
 def test_another_study_is_noticed_behind_a_flood_of_other_refusals(lab, archive):
     def flood(move):
         bad = instance(number=77)
@@ -457,6 +476,7 @@ def test_another_study_weighs_more_than_what_else_ended_the_job(lab, archive):
     refused(lab.make(), 81)
 
 
+@pytest.mark.fault("F31")
 @pytest.mark.parametrize(
     "change",
     [{"PatientID": "OTHER"}, {"PatientName": "Other^One"}, {"PatientBirthDate": "19440101"}],
@@ -475,6 +495,7 @@ def test_an_object_of_another_patient_in_the_study_is_81(lab, archive, change):
     heals(lab)
 
 
+@pytest.mark.fault("F34")
 def test_the_same_bytes_twice_are_one_instance(lab, archive):
     def twice(move):
         threads = [threading.Thread(target=move.send) for _ in range(3)]
@@ -490,6 +511,7 @@ def test_the_same_bytes_twice_are_one_instance(lab, archive):
     assert result.report["received"] == 4
 
 
+@pytest.mark.fault("F35")
 def test_one_uid_with_two_contents_is_81(lab, archive):
     def changes(move):
         move.send()
@@ -504,6 +526,7 @@ def test_one_uid_with_two_contents_is_81(lab, archive):
     heals(lab)
 
 
+@pytest.mark.fault("F35")
 def test_one_uid_with_two_contents_after_the_last_look_is_81_too(lab, archive):
     def late(move):
         move.send()
@@ -517,6 +540,7 @@ def test_one_uid_with_two_contents_after_the_last_look_is_81_too(lab, archive):
     refused(lab.make(), 81)
 
 
+@pytest.mark.fault("F37")
 @pytest.mark.parametrize(
     "data",
     [b"", b"\x07" * 300, None],
@@ -543,6 +567,7 @@ def test_a_broken_data_set_is_refused_and_asked_for_again(lab, archive, data):
     assert "1.2.3.1.1 was not accepted" in result.warnings
 
 
+@pytest.mark.fault("F37")
 def test_a_broken_data_set_that_stays_broken_is_80(lab, archive):
     def broken(move):
         with move.associated() as association:
@@ -559,6 +584,7 @@ def test_a_broken_data_set_that_stays_broken_is_80(lab, archive):
     assert result.missing == {"1.2.3.1.1"}
 
 
+@pytest.mark.fault("F36")
 def test_an_instance_under_another_ones_uid_is_refused_and_missing(lab, archive):
     def swapped(move):
         with move.associated() as association:
@@ -574,6 +600,7 @@ def test_an_instance_under_another_ones_uid_is_refused_and_missing(lab, archive)
     assert result.missing == {"1.2.3.1.2"}
 
 
+@pytest.mark.fault("F40")
 def test_what_another_move_sends_is_refused_and_the_job_goes_on(lab, archive):
     """A late C-STORE of the job before, or of somebody else's C-MOVE to us."""
     statuses = []
@@ -601,6 +628,7 @@ def test_message_ids_do_not_begin_anew_with_each_job(lab, archive):
     assert all(1 <= each <= 65535 for each in ids)
 
 
+@pytest.mark.fault("F33")
 def test_a_foreign_sender_does_not_disturb(lab, archive):
     def with_stranger(move):
         with pytest.raises(Exception, match="calling AE title"), move.associated(calling="EVIL"):
@@ -613,6 +641,7 @@ def test_a_foreign_sender_does_not_disturb(lab, archive):
     assert "1 associations of senders that are not the archive were turned away" in result.warnings
 
 
+@pytest.mark.fault("F39")
 def test_silent_connections_do_not_disturb(lab, archive):
     sockets = []
 
@@ -645,6 +674,7 @@ def test_an_unlisted_series_beside_the_filter_is_81(lab):
     assert result.on_disc == UIDS
 
 
+@pytest.mark.fault("F01")
 def test_the_archive_is_gone_before_it_is_asked(lab):
     study(lab.images, 1)
     archive = lab.start()
@@ -655,6 +685,7 @@ def test_the_archive_is_gone_before_it_is_asked(lab):
     heals(lab)
 
 
+@pytest.mark.fault("F02")
 def test_a_black_hole_ends_in_time(lab):
     """A loopback listener whose accept queue is full."""
     lab.start()
@@ -686,6 +717,7 @@ def test_the_deadline_ends_whatever_goes_on(lab, archive):
     assert result.seconds < 5
 
 
+@pytest.mark.fault("F65")
 def test_a_port_of_another_program_is_75_before_anything_is_asked(lab, archive):
     asked = []
     archive.on_find = lambda level, answers: asked.append(level) or answers

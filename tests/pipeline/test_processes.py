@@ -87,6 +87,7 @@ def wait(event, archive):
 SIGNALS = [(signal.SIGTERM, 143), (signal.SIGINT, 130)]
 
 
+@pytest.mark.fault("F61")
 @pytest.mark.parametrize(("number", "code"), SIGNALS, ids=["TERM", "INT"])
 def test_a_signal_in_find(lab, archive, start, number, code):
     reached = threading.Event()
@@ -99,6 +100,7 @@ def test_a_signal_in_find(lab, archive, start, number, code):
     clean(lab)
 
 
+@pytest.mark.fault("F61")
 @pytest.mark.parametrize(
     ("number", "code", "arrived"),
     [(signal.SIGTERM, 143, 0), (signal.SIGINT, 130, 2)],
@@ -134,6 +136,7 @@ def test_a_signal_while_the_archive_is_silent_in_the_negotiation(lab, start):
     clean(lab)
 
 
+@pytest.mark.fault("F61")
 def test_a_signal_while_waiting_for_the_port(lab, archive, start):
     lock = PortLock(lab.port)
     lock.acquire(0)
@@ -149,6 +152,7 @@ def test_a_signal_while_waiting_for_the_port(lab, archive, start):
     clean(lab)
 
 
+@pytest.mark.fault("F61")
 def test_a_signal_in_forward_leaves_the_disc(lab, archive, start):
     with ScriptedPeer(lambda peer, association: peer.hang(), syntaxes=None) as backup:
         program = start("--forward", f"ABPACS@127.0.0.1:{backup.node().port}")
@@ -161,6 +165,7 @@ def test_a_signal_in_forward_leaves_the_disc(lab, archive, start):
     clean(lab, discs=1)
 
 
+@pytest.mark.fault("F61")
 @pytest.mark.parametrize("error", [TerminatedJobError, InterruptedJobError])
 @pytest.mark.parametrize("stage", ["find", "retrieve", "write", "verify"])
 def test_a_stop_in_any_stage_leaves_nothing(lab, archive, stage, error):
@@ -180,6 +185,7 @@ def test_a_stop_in_any_stage_leaves_nothing(lab, archive, stage, error):
     assert again.on_disc == UIDS
 
 
+@pytest.mark.fault("F64")
 @pytest.mark.slow
 def test_a_second_run_waits_and_finds_the_disc(lab, archive, start):
     reached, waited_for = threading.Event(), threading.Event()
@@ -203,6 +209,7 @@ def test_a_second_run_waits_and_finds_the_disc(lab, archive, start):
     clean(lab, discs=1)
 
 
+@pytest.mark.fault("F64")
 @pytest.mark.slow
 def test_a_second_run_that_may_not_wait_is_75(lab, archive, start):
     reached = threading.Event()
@@ -215,6 +222,7 @@ def test_a_second_run_that_may_not_wait_is_75(lab, archive, start):
     clean(lab)
 
 
+@pytest.mark.fault("F62")
 def test_what_a_killed_run_left_is_swept_by_the_next(lab, archive, start):
     reached = threading.Event()
     archive.on_move = lambda move: (move.send(move.instances[:2]), wait(reached, archive))

@@ -47,8 +47,11 @@ def test_a_disc_is_made_over_encrypted_lines(lab, ours, way):
     lab.start(tls=ours.tls())
     result = encrypted(lab, ours).make(node={"retrieve": way})
     assert (result.code, len(result.on_disc)) == (0, 4)
+    assert "not encrypted" not in result.log
+    assert "associated with abpacs, TLSv1.3, TLS_" in result.log
 
 
+@pytest.mark.fault("F80")
 def test_a_receiver_that_the_archive_does_not_trust_says_that_tls_is_the_reason(
     lab, ours, stranger
 ):
@@ -76,6 +79,7 @@ def test_an_archive_that_sends_with_tls_to_a_plain_receiver_is_told_apart(lab, o
     assert "begins with TLS" in result.message
 
 
+@pytest.mark.fault("F80", "F69")
 def test_a_bad_certificate_ends_the_job_before_the_archive_is_asked(lab, ours):
     archive = lab.start(tls=ours.tls())
     asked = []
@@ -86,6 +90,7 @@ def test_a_bad_certificate_ends_the_job_before_the_archive_is_asked(lab, ours):
     assert str(ours.authority) in result.message
 
 
+@pytest.mark.fault("F80")
 def test_silent_clients_at_the_receiver_do_not_hold_a_job(lab, ours):
     """They never begin their handshake; the archive's association comes through all the same."""
     archive = lab.start(tls=ours.tls())
@@ -183,6 +188,12 @@ def test_the_programs_make_a_disc_over_tls(tmp_path, ours):
         )
         answers = [f["message"] for f in examined["findings"] if f["id"] == "tls"]
         assert answers == [f"The certificate {tmp_path / 'ours.pem'} is valid for 2 more days."]
+        ours.key.chmod(0o644)
+        again = json.loads(
+            subprocess.run(doctor[:-2], capture_output=True, timeout=60, check=False).stdout
+        )
+        ours.key.chmod(0o600)
+        assert "open to other users" in json.dumps(again["findings"])
         assert "move destination leads back to us" in examined["findings"][-1]["message"]
         make = [*mkiso, "make", "--config", str(config), "A1"]
         done = subprocess.run(make, capture_output=True, text=True, timeout=60, check=False)
@@ -192,3 +203,13 @@ def test_the_programs_make_a_disc_over_tls(tmp_path, ours):
         server.terminate()
         server.wait(10)
         server.stdout.close()
+
+
+@pytest.mark.parametrize("option", ["--tls-key", "--tls-ca-file"])
+def test_an_archive_with_tls_needs_a_certificate(tmp_path, ours, option):
+    command = [sys.executable, "-m", "mkiso", "archive", str(tmp_path), "--port", "0"]
+    done = subprocess.run(
+        [*command, option, str(ours.key)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 64
+    assert "--tls-certificate" in done.stderr

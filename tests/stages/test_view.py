@@ -1,5 +1,6 @@
 """The viewer of a job: what fits the medium, and nothing at all where nobody wants it."""
 
+import dataclasses
 import errno
 import subprocess
 import sys
@@ -10,9 +11,11 @@ from pixels.pixel_objects import image, ramp
 from received import CT
 from viewer_discs import Disc
 
+from mkiso.core.index_page import describe_disc
 from mkiso.core.viewer_files import DISCS, bytes_without_viewer, medium_of
 from mkiso.errors import ConfigError, DiskError
 from mkiso.pixels.viewer_payload import ViewerPayload
+from mkiso.stages import view
 
 
 def slices(count=3, size=64):
@@ -72,6 +75,18 @@ def test_none_loads_and_starts_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_worker_loads_no_decoder_before_it_needs_one():
+    """Each worker of each job would take a third of a second for it."""
+    program = (
+        "import sys, mkiso.pixels.worker\n"
+        "print(sorted({'pydicom', 'PIL', 'gdcm', 'openjpeg'} & set(sys.modules)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
 def test_previews_of_everything(tmp_path):
     pytest.importorskip("PIL", reason="previews need Pillow")
     disc = Disc(tmp_path, slices(), viewer="preview")
@@ -100,11 +115,13 @@ def test_the_largest_series_is_reduced_until_the_medium_holds_all(tmp_path):
 
 
 def test_a_medium_with_no_room_for_any_viewer_gets_none_and_says_so(tmp_path):
-    disc = Disc(tmp_path, slices(), viewer="auto", media_size_bytes=1_000_000)
-    assert disc.plan.viewer is None
+    disc = Disc(tmp_path, slices(), viewer="none")
+    placed = disc.plan.instances
+    job = dataclasses.replace(disc.context.job, viewer="auto", media_size_bytes=1_000_000)
+    page = describe_disc(placed, volume_id="A1", made_on="2026-01-31")
+    with view.run(disc.context.for_job(job), tmp_path) as viewing:
+        assert viewing.collect(page, placed, 1) is None
     assert "no viewer" in " ".join(disc.warned)
-    assert not [path for path in paths(disc) if "VIEWER" in path]
-    assert b"VIEWER" not in disc.plan.files[1].content
 
 
 def test_without_an_encoder_auto_keeps_all_values(tmp_path, monkeypatch):

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from mkiso.errors import CantCreateError, DiskError
+from mkiso.errors import CantCreateError, DiskError, TemporaryError
 from mkiso.storage.workspace import (
     Workspace,
     free_bytes,
+    remove_abandoned,
     require_free,
     require_output_folder,
     sweep_stale,
@@ -185,3 +186,82 @@ def test_the_lock_is_taken_before_the_folder_has_its_name(tmp_path, monkeypatch)
     monkeypatch.setattr(Path, "rename", watched)
     with Workspace(tmp_path, "job"):
         assert seen == [tmp_path / ".mkiso-job"]
+
+
+KILLED = """
+import sys, time
+from pathlib import Path
+from mkiso.storage.workspace import Workspace
+with Workspace(Path(sys.argv[1]), "job", resumable=True) as work:
+    (work.folder / "00000001.dcm").write_text("whole")
+    (work.folder / "00000002.part").write_text("half")
+    (work.folder / "disc1.part").write_text("image")
+    (work.folder / "viewer").mkdir()
+    print("ready", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def left(tmp_path):
+    """What a killed run left that another attempt may take over."""
+    arguments = [sys.executable, "-c", KILLED, str(tmp_path)]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"ready\n"
+        with Workspace(tmp_path, "other", resumable=True) as other:
+            assert not other.is_adopted
+        with pytest.raises(CantCreateError), Workspace(tmp_path, "job", resumable=True):
+            pass  # it is alive
+        process.send_signal(signal.SIGKILL)
+        process.wait(10)
+    return tmp_path / ".mkiso-job"
+
+
+def test_another_attempt_takes_over_whole_instances_and_nothing_else(tmp_path, left):
+    assert sweep_stale(tmp_path) == ()
+    with Workspace(tmp_path, "job", resumable=True) as work:
+        assert work.is_adopted
+        assert sorted(p.name for p in work.folder.iterdir()) == [
+            "00000001.dcm",
+            "lock",
+            "resumable",
+        ]
+        with pytest.raises(CantCreateError), Workspace(tmp_path, "job", resumable=True):
+            pass  # locked
+    assert hidden(tmp_path) == []
+
+
+def test_what_was_left_is_swept_after_a_day_and_not_taken_over(tmp_path, left):
+    long_ago = left.stat().st_mtime - 2 * 86400
+    os.utime(left / "resumable", (long_ago, long_ago))
+    with Workspace(tmp_path, "job", resumable=True) as work:
+        assert not work.is_adopted
+        assert not (work.folder / "00000001.dcm").exists()
+    assert hidden(tmp_path) == []
+
+
+def test_what_was_left_can_be_removed_at_once(tmp_path, left):
+    with Workspace(tmp_path, "alive", resumable=True):
+        remove_abandoned(tmp_path, "alive")
+        assert hidden(tmp_path) == [".mkiso-alive", ".mkiso-job"]
+    remove_abandoned(tmp_path, "job")
+    assert hidden(tmp_path) == []
+
+
+def test_a_folder_behind_a_link_is_not_taken_over(tmp_path, left):
+    elsewhere = tmp_path / "elsewhere"
+    left.rename(elsewhere)
+    left.symlink_to(elsewhere)
+    with pytest.raises(CantCreateError), Workspace(tmp_path, "job", resumable=True):
+        pass
+    assert (elsewhere / "00000001.dcm").exists()
+
+
+@pytest.mark.parametrize(("error", "kept"), [(TemporaryError, True), (DiskError, False)])
+def test_a_folder_stays_after_the_failures_that_another_attempt_follows(tmp_path, error, kept):
+    with (
+        pytest.raises(error),
+        Workspace(tmp_path, "job", resumable=True, keep_after=frozenset({75})),
+    ):
+        raise error("as it happens")
+    assert (hidden(tmp_path) == [".mkiso-job"]) is kept

@@ -41,7 +41,7 @@ def two_orthancs(lab, tmp_path, shared_tools, need_program):
             DEST_AET=aet, DEST_PORT=str(other),
             EXTRA='"DicomAlwaysAllowFind": true, "DicomAlwaysAllowMove": true,'
             ' "DicomAlwaysAllowGet": true, "DicomAlwaysAllowStore": true,'
-            ' "DicomCheckModalityHost": false',
+            ' "DicomCheckModalityHost": false, "MaximumStorageCacheSize": 0',
         )  # fmt: skip
         lab.name(name, ports[number], ("ABPACS", "RAWPACS")[number])
     return lab

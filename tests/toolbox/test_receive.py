@@ -4,56 +4,16 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from cli_schema import CHECKOUT
-from toolbox_lab import data_sets, free_port, make_people
+from toolbox_lab import Receipt, data_sets, make_people
 from whole_jobs import instance, save
 
-from mkiso.core.job import Node, ReceiverAddress
+from mkiso.core.job import Node
 from mkiso.network.store import StoreSurroundings, send_files
-from mkiso.toolbox.receiving import Receiving, StudyReceiver
 from mkiso.toolbox.sources import Sources
-from mkiso.toolbox.world import World
-
-
-class Receipt:
-    """A StudyReceiver in this process with what it told."""
-
-    def __init__(self, folder, **options):
-        self.port = free_port()
-        self.folder = folder / "in"
-        self.events, self.faults, self.said = [], [], []
-        self._options = options
-        self._stack = contextlib.ExitStack()
-
-    def __enter__(self):
-        self.running = self._stack.enter_context(
-            StudyReceiver(
-                Receiving(
-                    ReceiverAddress(port=self.port, bind="127.0.0.1"), self.folder, **self._options
-                ),
-                World(say=self.said.append, log=self.said.append),
-                event=lambda event: self.events.append(event.content),
-                failed=self.faults.append,
-            )
-        )
-        return self
-
-    def __exit__(self, *_):
-        self._stack.close()
-        assert self.faults == []
-
-    def wait_for(self, condition, seconds=20):
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            self.running.tick()
-            if condition():
-                return True
-            time.sleep(0.02)
-        return False
 
 
 def send(port, *paths, associations=1, aet="CDRECORD", calling="SENDER"):
@@ -220,6 +180,24 @@ def test_nothing_accepted_is_lost_by_sigkill_and_its_event_comes_after_the_next_
     assert sum(event["instances"] for event in events) == 7
     assert data_sets(lab.folder / "in") == data_sets(people)
     assert not list((lab.folder / "in/.mkiso-receive").glob("*.dcm"))
+
+
+def test_killed_between_the_journal_and_the_place_nothing_is_lost_or_told_twice(tmp_path):
+    people = make_people(tmp_path / "people")
+    with Receipt(tmp_path, quiet_seconds=3600) as receipt:
+        send(receipt.port, people / "1.2.5")
+    spool = receipt.folder / ".mkiso-receive"
+    place = receipt.folder / "1.2.5/1.2.5.1/1.2.5.1.1.dcm"
+    place.rename(spool / "00000001.dcm")
+    (spool / "studies/1.2.99.jsonl").touch()
+    (spool / "00000002.part").write_bytes(b"half")
+    with Receipt(tmp_path, quiet_seconds=0.2) as receipt:
+        assert receipt.wait_for(lambda: receipt.events)
+        assert not receipt.wait_for(lambda: len(receipt.events) > 1, seconds=0.5)
+    (event,) = receipt.events
+    assert (event["instances"], len(event["files"])) == (2, 2)
+    assert place.is_file()
+    assert sorted(path.name for path in spool.iterdir()) == ["lock", "studies"]
 
 
 @pytest.mark.peers

@@ -68,6 +68,7 @@ def test_a_dicomdir_means_the_files_it_names(lab, empty, people, tmp_path):
     for path in sorted((people / "1.2.4").iterdir()):
         made.add(path)
     made.write(tmp_path / "set")
+    made._stage["t"].cleanup()
     save(tmp_path / "set", "STRAY", instance("1.2.9"))
     for path in sorted((tmp_path / "set").rglob("*"), reverse=True):  # as a mounted disc shows them
         if path.name != "STRAY":

@@ -70,7 +70,7 @@ def make_disc(session: Session, given: dict[str, Any]) -> Report:
     harden_process()
     stdin = request.parse_stdin(read_stdin()) if given["stdin"] else request.StdinRequest()
     line, (file, _) = request.command_line(given), load_config(given["config"])
-    job, warnings = request.resolve_job(new_job_id(), line, stdin, file, os.environ)
+    job, warnings = request.resolve_job(stdin.job_id or new_job_id(), line, stdin, file, os.environ)
     for warning in warnings:
         session.output.say(f"warning: {warning}")
     job = session.begin_job(job)

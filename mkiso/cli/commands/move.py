@@ -85,7 +85,7 @@ def command(session: Session, /, node: str, **given: Any) -> Report:
         message=message or _good_news(moves, chosen.name, destination),
         command="move",
         details=details,
-        warnings=tuple(world.warnings),
+        **world.report_fields(),
         answer={
             "moved": [request for moved in moves for request in moved.requests],
             **({"lines": lines} if lines else {}),

@@ -87,7 +87,8 @@ def command(session: Session, /, **given: Any) -> int:
         session.record_crash(error)
 
     session.stop.only_note()
-    with StudyReceiver(receiving, tools.world(), event=show, failed=failed) as running:
+    world = tools.world(receiving.folder)
+    with StudyReceiver(receiving, world, event=show, failed=failed) as running:
         address = receiving.address
         session.output.say(
             f"{address.ae_title} listening on {address.bind or 'all addresses'}, port "

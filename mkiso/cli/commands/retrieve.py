@@ -84,7 +84,7 @@ def command(session: Session, /, node: str, **given: Any) -> Report:
     from mkiso.toolbox.retrieving import retrieve_all  # noqa: PLC0415 - start-up time
 
     job = dataclasses.replace(tools.job, archive=chosen, output_folder=Path(given["output"]))
-    world = tools.world()
+    world = tools.world(job.output_folder)
     session.stop.only_note()
     outcomes = retrieve_all(job, wanted, given["sort"], world)
     return _report(outcomes, tools, given, world)
@@ -112,7 +112,7 @@ def _report(
         details=details if len(outcomes) > 1 else (),
         command="retrieve",
         received=here,
-        warnings=tuple(world.warnings),
+        **world.report_fields(),
         answer={"already_there": before, **({"lines": lines} if lines else {})},
         **(_studies(outcomes[0]) if len(outcomes) == 1 else {}),
     )

@@ -96,7 +96,7 @@ def command(session: Session, /, node: str, paths: tuple[str, ...], **given: Any
         details=sent.error.details if sent.error else (),
         command="send",
         forwarded=(sent.report(),),
-        warnings=tuple(world.warnings),
+        **world.report_fields(),
         answer=_answer(sent),
     )
 

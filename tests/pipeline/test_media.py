@@ -1,0 +1,178 @@
+"""Whole jobs on media: split over several discs, converted for a profile, with icons."""
+
+import json
+
+import pytest
+from check_disc import check_disc
+from whole_jobs import study
+
+from mkiso.cli.main import main
+from mkiso.core.split import FIXED_BYTES
+from mkiso.disc.iso_reader import read_iso
+from mkiso.disc.read_back import check_image
+
+#: Room for about six slices of 16 x 16 beside what every disc has.
+SMALL = FIXED_BYTES + 6 * 6144
+
+
+def volume_set(path):
+    with path.open("rb") as file:
+        file.seek(16 * 2048 + 190)
+        return file.read(128).decode().rstrip()
+
+
+@pytest.mark.fault("F52")
+def test_a_job_is_split_over_discs_that_are_file_sets_of_their_own(lab):
+    study(lab.images, 2, series=2)
+    study(lab.images, 3, series=3)
+    lab.start()
+    result = lab.make(media_size_bytes=SMALL)
+    assert result.code == 0
+    assert [path.name for path in result.discs] == ["A1.iso", "A1_2.iso"]
+    found = []
+    for number, path in enumerate(result.discs, 1):
+        checked = check_image(path)
+        assert checked.findings == ()
+        assert checked.volume_id == f"A1_{number}"
+        assert volume_set(path) == f"A1_DISC_{number}_OF_2"
+        found += [each.sop_instance_uid for each in checked.instances]
+        assert path.stat().st_size <= SMALL
+    wanted = [
+        f"1.2.3.{s}.{n}" for s, count in ((1, 4), (2, 2), (3, 3)) for n in range(1, count + 1)
+    ]
+    assert sorted(found) == wanted
+    assert [(d["number"], d["of"]) for d in result.report["discs"]] == [(1, 2), (2, 2)]
+
+
+def test_every_index_names_all_discs_and_what_they_hold(lab, tmp_path):
+    for number in (1, 2, 3):
+        study(lab.images, 4, series=number)
+    lab.start()
+    result = lab.make(media_size_bytes=SMALL)
+    assert len(result.discs) == 3
+    for number, path in enumerate(result.discs, 1):
+        page = file_on(path, "/INDEX.HTM").decode()
+        assert f"disc {number} of 3" in page
+        for other in (1, 2, 3):
+            assert f"CT series {other} of 2026-01-31" in page
+        assert page.count("(this disc)") == 1
+
+
+def file_on(image, path):
+    with image.open("rb") as file:
+        ((start, size),) = read_iso(file.fileno()).primary.files[path]
+        file.seek(start)
+        return file.read(size)
+
+
+def test_a_series_larger_than_a_disc_is_cut_by_instance_number(lab):
+    study(lab.images, 15)
+    lab.start()
+    result = lab.make(media_size_bytes=SMALL)
+    counts = [disc["instances"] for disc in result.report["discs"]]
+    assert counts == [6, 6, 3]
+    page = file_on(result.discs[1], "/INDEX.HTM").decode()
+    assert "6 of its 15 objects" in page
+
+
+def test_the_same_split_again_is_the_same_discs(lab):
+    study(lab.images, 9)
+    lab.start()
+    assert len(lab.make(media_size_bytes=SMALL).discs) == 2
+    again = lab.make(media_size_bytes=SMALL)
+    assert again.code == 0
+    assert "exist" in again.message
+
+
+@pytest.mark.fault("F52")
+def test_no_split_ends_with_what_would_be_needed(lab):
+    study(lab.images, 9)
+    lab.start()
+    result = lab.make(media_size_bytes=SMALL, split=False, check=False)
+    assert (result.code, result.discs) == (85, [])
+    assert "or 2 discs" in result.message
+    assert "--medium cd650" in result.message
+
+
+def test_split_discs_are_good_for_every_other_reader(lab, tmp_path):
+    study(lab.images, 9)
+    lab.start()
+    for number, path in enumerate(lab.make(media_size_bytes=SMALL).discs):
+        (tmp_path / str(number)).mkdir()
+        check_disc(path, folder=tmp_path / str(number), VIEWER="none")
+
+
+def test_by_default_the_data_sets_stay_and_the_disc_says_what_it_is(lab, archive):
+    result = lab.make()
+    assert result.code == 0
+    (disc,) = result.report["discs"]
+    assert disc["profile"] == "STD-GEN-CD"
+    assert (disc["conversions"], disc["profile_problems"]) == ([], [])
+    assert "as the archive sent them" in file_on(result.discs[0], "/INDEX.HTM").decode()
+
+
+def test_a_profile_converts_what_it_does_not_allow_and_lists_it(lab, archive):
+    result = lab.make(profile="STD-GEN-DVD-JPEG", compress=True)
+    assert result.code == 0, result.report
+    (disc,) = result.report["discs"]
+    assert disc["profile"] == "STD-GEN-DVD-JPEG"
+    assert disc["profile_problems"] == []
+    (conversion,) = disc["conversions"]
+    assert conversion["target"] == "1.2.840.10008.1.2.4.70"
+    assert (conversion["instances"], conversion["problem"]) == (4, "")
+    checked = check_image(result.discs[0], profile="STD-GEN-DVD-JPEG")
+    assert checked.findings == ()
+    assert "STD-GEN-DVD-JPEG" in checked.profiles
+    assert {each.transfer_syntax_uid for each in checked.instances} == {"1.2.840.10008.1.2.4.70"}
+    page = file_on(result.discs[0], "/INDEX.HTM").decode()
+    assert "4 instances were converted losslessly" in page
+    assert "allowed by the application profile STD-GEN-DVD-JPEG" in page
+    sidecar = json.loads(result.discs[0].with_suffix(".json").read_text())
+    assert sidecar["profile"] == "STD-GEN-DVD-JPEG"
+    assert len(sidecar["conversions"]) == 4
+
+
+def test_what_cannot_be_converted_stays_and_the_disc_says_why(lab, archive):
+    """OpenJPEG does not take images of less than 32 pixels."""
+    result = lab.make(profile="STD-GEN-DVD-J2K", compress=True)
+    assert result.code == 0
+    (disc,) = result.report["discs"]
+    (kept,) = disc["conversions"]
+    assert kept["instances"] == 4
+    assert kept["problem"].startswith("it cannot be converted without loss")
+    assert disc["profile"] == "STD-GEN-DVD-J2K"  # plain is allowed there, too
+    assert "cannot be converted without loss" in result.warnings
+
+
+def test_a_profile_of_another_file_system_is_never_claimed_for_an_image(lab):
+    lab.start()
+    (disc,) = lab.make(profile="STD-GEN-BD-JPEG").report["discs"]
+    assert disc["profile"] == ""
+    assert "Not conformant to STD-GEN-BD-JPEG, because" in disc["profile_problems"][0]
+
+
+def test_icons_are_in_the_directory_when_asked_for(lab):
+    lab.start()
+    plain = lab.make(name="plain")
+    assert b"\x88\x00\x00\x02SQ" not in file_on(plain.discs[0], "/DICOMDIR")
+    result = lab.make(name="with", icons=True, check=False)
+    assert file_on(result.discs[-1], "/DICOMDIR").count(b"\x88\x00\x00\x02SQ") == 4
+    assert check_image(result.discs[-1]).findings == ()
+
+
+def test_plan_asks_and_moves_nothing(lab, archive, capsys):
+    study(lab.images, 2, series=2, Modality="MR")
+    lab.restart()
+    archive = lab.archive
+    node = f"ABPACS@127.0.0.1:{lab.archive_port}"
+    assert main(["plan", "A1", "--archive", node, "--medium", "cd700", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    (disc,) = report["plan"]
+    assert disc["instances"] == 6
+    assert disc["holds"] == ["A1: CT, 1 series, 4 instances", "A1: MR, 1 series, 2 instances"]
+    assert archive.moves == []
+    assert main(["plan", "A1", "--archive", node]) == 0
+    out = capsys.readouterr().out
+    assert "disc 1 of 1: about" in out
+    assert "by estimate" in out
+    assert not list(lab.folder.rglob("*.iso"))
