@@ -43,7 +43,7 @@ $(VENV)/installed: pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(VENV)/installed-test: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[codecs,previews,test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[codecs,previews,encrypt,test]'
 	@touch $@ $(VENV)/installed
 
 clean:

@@ -7,38 +7,33 @@ Two halves, so that a queue of jobs can overlap them: `acquire` holds the port a
 from __future__ import annotations
 
 import dataclasses
-import functools
 import os
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
 from mkiso.core.conclusion import incomplete, stopped, unexpected
-from mkiso.core.context import Context, Progress
+from mkiso.core.context import Context
 from mkiso.core.custody import Custody
+from mkiso.core.disc_content import VerifiedImage
 from mkiso.core.failure import failure_lines
 from mkiso.core.job import Job
 from mkiso.core.media_names import source_date_epoch
 from mkiso.core.media_profiles import require_profile
-from mkiso.core.model import FindResult, ReceivedInstance
+from mkiso.core.model import FileSet, FindResult, ReceivedInstance
 from mkiso.core.patient_query import PatientStudies
 from mkiso.core.report import Report
-from mkiso.disc.pages import check_templates
 from mkiso.errors import (
-    ConfigError,
     ForwardError,
     InterruptedJobError,
     MkisoError,
     NotFoundError,
     TerminatedJobError,
 )
-from mkiso.network.port_lock import PortLock
-from mkiso.network.receiver import Receiver
-from mkiso.network.tls import require_tls, server_context
+from mkiso.network.our_receiver import bound_receiver
 from mkiso.run_record import Knowledge, audited, record, report_of, timed, utc
 from mkiso.stages import (
     author,
@@ -46,6 +41,7 @@ from mkiso.stages import (
     find,
     forward,
     label,
+    pack,
     publish,
     retrieve,
     verify,
@@ -57,29 +53,17 @@ from mkiso.storage.job_log import JobLog
 from mkiso.storage.ledger import Ledger
 from mkiso.storage.progress_file import ProgressFile
 from mkiso.storage.resuming import adopt
-from mkiso.storage.state_folder import find_state_folder, log_path, progress_path
-from mkiso.storage.workspace import Workspace, require_free, require_output_folder, sweep_stale
+from mkiso.storage.state_folder import find_state_folder, progress_path
+from mkiso.storage.workspace import Workspace, require_free
+from mkiso.surroundings import (
+    Surroundings,
+    context_of,
+    open_log,
+    require_surroundings,
+    workspace_of,
+)
 
-
-def _silent(_: object) -> None:
-    """Say nothing."""
-
-
-def _always_running() -> None:
-    """Nobody stops this run."""
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """The outside world of a run: whom it talks to, and how it learns that it has to stop."""
-
-    say: Callable[[str], None] = _silent
-    progress: Callable[[Progress], None] = _silent
-    require_running: Callable[[], None] = _always_running
-    log_live: bool = False
-    monotonic: Callable[[], float] = time.monotonic
-    now: Callable[[], float] = time.time
-    custody: Custody | None = None  # of a queue
+__all__ = ["JobRun", "Surroundings", "acquire", "finish", "look", "look_up", "resolve", "run"]
 
 
 def run(job: Job, *, surroundings: Surroundings | None = None) -> Report:
@@ -95,14 +79,14 @@ def resolve(job: Job, given: PatientStudies, surroundings: Surroundings) -> tupl
     `job` says where and how to ask. Nothing is logged: what is asked names a patient.
     """
     nowhere = ProgressFile(None)
-    context = _context(job, surroundings, JobLog(None), Knowledge(), nowhere)
+    context = context_of(job, surroundings, JobLog(None), Knowledge(), nowhere)
     return resolving.run(given, context)
 
 
 def look_up(job: Job, surroundings: Surroundings) -> tuple[FindResult, tuple[str, ...]]:
     """Return what the archive lists for a job, and the warnings; raises what find raises."""
     known = Knowledge()
-    context = _context(job, surroundings, JobLog(None), known, ProgressFile(None))
+    context = context_of(job, surroundings, JobLog(None), known, ProgressFile(None))
     found = find.run(context)
     return found, tuple(known.warnings)
 
@@ -122,12 +106,22 @@ class JobRun:
         self._news = ProgressFile(None)
         self._state_folder: Path | None = None
         self._error: MkisoError | None = None
+        self._context: Context | None = None
         self._rest: Callable[[], None] | None = None
 
-    def acquire(self) -> bool:
-        """Do the first half; return whether it left something to finish."""
+    def look_ahead(self) -> None:
+        """Begin with the first half: ask what belongs to the job, while another one is retrieved.
+
+        Only whoever holds the port already may do so: a job of its own takes the port first.
+        """
         self._started = utc(self._world.now())
-        self._guarded(self._acquire)
+        self._guarded(self._look_ahead)
+
+    def acquire(self) -> bool:
+        """Do the first half, or the rest of it; return whether it left something to finish."""
+        self._started = self._started or utc(self._world.now())
+        if self._error is None:
+            self._guarded(self._acquire)
         return self._rest is not None
 
     def finish(self) -> Report:
@@ -160,27 +154,45 @@ class JobRun:
                 self._log(line)
             self._error = unexpected(failure, str(self._log.path or ""))
 
-    def _acquire(self) -> None:
-        job, known = self._job, self._known
+    def _begin(self) -> Context:
+        job = self._job
         self._state_folder = find_state_folder(job.state_folder, job.output_folder)
-        self._log = _open_log(job, self._world, self._state_folder)
+        self._log = open_log(job, self._world, self._state_folder)
         if self._state_folder:
             self._news = ProgressFile(progress_path(self._state_folder, job.job_id))
-        context = _context(job, self._world, self._log, known, self._news)
+        context = context_of(job, self._world, self._log, self._known, self._news)
+        self._context = context
+        require_surroundings(context)
+        return context
+
+    def _look_ahead(self) -> None:
+        look(self._begin(), self._known)
+
+    def _acquire(self) -> None:
+        job, known = self._job, self._known
+        context = self._context or self._begin()
         custody = self._world.custody
-        _require_surroundings(context)
+        passphrase = pack.passphrase_of(job)
         with ExitStack() as stack:
-            workspace = stack.enter_context(_workspace(job, custody))
+            workspace = stack.enter_context(workspace_of(job, custody))
             viewing = stack.enter_context(view.run(context, workspace.folder))
             acquired = acquire(context, workspace, known, viewing, custody)
             work = stack.pop_all()
 
         def rest() -> None:
             with work:
-                finish(context, workspace, acquired, known, viewing)
+                finish(context, workspace, acquired, known, viewing, passphrase=passphrase)
             _conclude(context, acquired, known, Ledger(self._state_folder, context.warn))
 
         self._rest = rest
+
+
+def look(context: Context, known: Knowledge) -> FindResult:
+    """Ask the archive what belongs to the job. Raises what `find` raises, and CantCreateError."""
+    with timed("find", known):
+        found = known.found = find.run(context)
+        publish.require_possible_name(found, context)
+    return found
 
 
 def acquire(
@@ -199,18 +211,16 @@ def acquire(
     with ExitStack() as stack:
         receiver = None
         if job.archive.retrieve == "move":
-            receiver = _bound_receiver(context, stack)
+            receiver = bound_receiver(context, stack)
             known.reception = receiver.reception
         viewing.start()
-        with timed("find", known):
-            known.found = find.run(context)
-            publish.require_possible_name(known.found, context)
+        found = known.found or look(context, known)
         kept: tuple[ReceivedInstance, ...] = ()
         if custody and workspace.is_adopted:
-            kept = _kept(custody, known.found, workspace, context, listeners)
+            kept = _kept(custody, found, workspace, context, listeners)
         with timed("retrieve", known):
             result = retrieve.run(
-                known.found,
+                found,
                 context,
                 receiver=receiver,
                 folder=workspace.folder,
@@ -255,6 +265,8 @@ def finish(
     acquired: author.Acquired,
     known: Knowledge,
     viewing: view.Viewing,
+    *,
+    passphrase: bytes | None,
 ) -> None:
     """Make, verify and publish every disc of the job."""
     job = context.job
@@ -266,18 +278,38 @@ def finish(
         write.require_fit(plans, job.media_size_bytes)
     total = sum(file.size_bytes for plan in plans for file in plan.files)
     require_free(job.output_folder, total + job.minimum_free_bytes)
-    verified = []
-    for plan in plans:  # all are verified before the first is published
-        with timed("write", known):
-            image = write.run(plan, workspace.folder / f"disc{plan.number}.part", context)
-        with timed("verify", known):
-            verified.append(verify.run(image, plan, context))
+    verified = [  # all of them before the first is published
+        _made(plan, context, workspace, known, passphrase) for plan in plans
+    ]
     context.require_running()  # the last moment: from here on the discs get their names
     with timed("publish", known):
         publish.require_names(plans, context)  # again: writing took its time
         for plan, good in zip(plans, verified, strict=True):
             known.discs.append(publish.run(good, plan, context))
         label.run(known.discs, plans, context, made_on=acquired.made_on)
+
+
+def _made(
+    plan: FileSet,
+    context: Context,
+    workspace: Workspace,
+    known: Knowledge,
+    passphrase: bytes | None,
+) -> VerifiedImage:
+    """Write one disc in the form that is asked for, and read it back."""
+    part = workspace.folder / f"disc{plan.number}.part"
+    if context.job.deliver_as != "iso":
+        with timed("write", known):
+            return pack.run(plan, part, context, passphrase=passphrase)
+    with timed("write", known):
+        image = write.run(plan, part, context)
+    with timed("verify", known):
+        good = verify.run(image, plan, context)
+    if passphrase is None:
+        return good
+    with timed("write", known):
+        target = workspace.folder / f"disc{plan.number}.encrypted.part"
+        return pack.encrypt(good, plan, target, context, passphrase=passphrase)
 
 
 def _converted(
@@ -333,102 +365,9 @@ def _conclude(
         )
 
 
-def _workspace(job: Job, custody: Custody | None) -> Workspace:
-    """Return the work folder of a run: in a queue's custody one that a later run can take over."""
-    return Workspace(
-        job.output_folder,
-        job.job_id,
-        resumable=custody is not None,
-        keep_after=custody.keep_after if custody else frozenset(),
-    )
-
-
-def _require_surroundings(context: Context) -> None:
-    """Test what can be tested before the archive is asked: output folder, space, templates."""
-    job = context.job
-    if require_output_folder(job.output_folder):
-        context.say(f"Made the output folder {job.output_folder}.")
-    for name in sweep_stale(job.output_folder):
-        context.log(f"swept {name}, left by a run that died")
-    require_free(job.output_folder, job.minimum_free_bytes)
-    _require_templates(job.templates_folder, job.institution.logo)
-    source_date_epoch(os.environ)
-    require_tls(job)
-
-
-@functools.lru_cache(maxsize=8)  # once in a batch
-def _require_templates(folder: Path | None, logo: str) -> None:
-    """Raise ConfigError when a page cannot be rendered."""
-    problems = check_templates(folder, logo)
-    if problems:
-        raise ConfigError(problems[0])
-
-
-def _bound_receiver(context: Context, stack: ExitStack) -> Receiver:
-    """Take the port's lock and the port; both are freed with `stack`."""
-    job = context.job
-    lock = PortLock(job.receiver.port)
-    lock.acquire(
-        min(job.lock_wait_seconds, context.remaining_seconds()),
-        say=context.say,
-        require_running=context.require_running,
-    )
-    stack.callback(lock.release)
-    ours, tls = job.receiver, server_context(job.receiver.tls)
-    receiver = Receiver(ours.ae_title, ours.bind, ours.port, tls=tls, log=context.log)
-    receiver.bind()
-    stack.callback(receiver.stop)
-    return receiver
-
-
 def _is_incomplete(acquired: author.Acquired) -> bool:
     """Whether something is missing, or whether nobody can know that nothing is."""
     return bool(acquired.retrieved.missing_count) or not acquired.found.count_verified
-
-
-def _context(
-    job: Job, world: Surroundings, log: JobLog, known: Knowledge, news: ProgressFile
-) -> Context:
-    """Return what the stages get."""
-    seconds = job.archive.deadline_seconds or job.deadline_seconds
-    job = dataclasses.replace(job, deadline_seconds=seconds)
-
-    def warn(sentence: str) -> None:
-        if sentence not in known.warnings:
-            known.warnings[sentence] = None
-            log(f"warning: {sentence}")
-
-    def say(sentence: str) -> None:
-        log.note(sentence)  # the log knows what the person was told; -v does not say it twice
-        world.say(sentence)
-
-    def progress(now: Progress) -> None:
-        news.show(now)
-        world.progress(now)
-
-    return Context(
-        job=job,
-        deadline=world.monotonic() + seconds,
-        monotonic=world.monotonic,
-        log=log,
-        warn=warn,
-        say=say,
-        progress=progress,
-        require_running=world.require_running,
-    )
-
-
-def _open_log(job: Job, world: Surroundings, state_folder: Path | None) -> JobLog:
-    """Return the job's log, beginning with what was asked for."""
-    path = log_path(state_folder, job.job_id) if state_folder else None
-    log = JobLog(path, world.say if world.log_live else None)
-    asked = ", ".join((*job.accession_numbers, *job.study_instance_uids))
-    log(
-        f"job {job.job_id}: {asked} from {job.archive.ae_title}@{job.archive.host}:"
-        f"{job.archive.port} by {job.archive.retrieve} as {job.receiver.ae_title}, "
-        f"port {job.receiver.port}; modalities {list(job.modalities)}"
-    )
-    return log
 
 
 def _day(now: float) -> str:

@@ -85,6 +85,7 @@ class Lab:
         self.config = folder / "mkiso.toml"
         self.receiver_port = free_port()
         self.nodes = {}
+        self.receiver = {}  # further keys of [receiver]
         self._capfd = capfd
         self._stack = stack
 
@@ -93,6 +94,7 @@ class Lab:
         self.nodes[name] = {"ae_title": ae_title, "host": "127.0.0.1", "port": port, **more}
         lines = [f'archive = "{next(iter(self.nodes))}"', "[receiver]"]
         lines += ['bind = "127.0.0.1"', f"port = {self.receiver_port}"]
+        lines += [f"{key} = {json.dumps(value)}" for key, value in self.receiver.items()]
         lines += ["[state]", f'folder = "{self.folder / "state"}"']
         for node, values in self.nodes.items():
             lines.append(f"[nodes.{node}]")

@@ -143,6 +143,11 @@ disc_options = combine(
            help="Compress images without loss, where the profile has a syntax for it."),
     option("--icons/--no-icons", default=None, group=_DISC,
            help="Put small pictures of the images into DICOMDIR."),
+    option("--as", type=click.Choice(["iso", "zip", "folder"]), group=_DISC,
+           help="The same files as an image, a ZIP archive or a folder.  [default: iso]"),
+    option("--encrypt", metavar="FILE", group=_DISC,
+           help="Encrypt with AES-256; the pass phrase is the first line of FILE, or of the open"
+           " descriptor fd:N. The result is a ZIP archive, and no IHE PDI medium."),
     option("--label", type=click.Choice(["svg", "pdf"]), group=_DISC,
            help="Write a label to be printed, NAME.label.svg or .pdf; it names the patient."),
     option("--robot", type=click.Choice(["primera", "epson"]), group=_DISC,

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mkiso.cli.options import combine, option
+from mkiso.cli.options import (
+    combine,
+    config_options,
+    json_option,
+    option,
+    progress_option,
+    receiver_option,
+    verbose_option,
+)
 from mkiso.cli.session import read_stdin
 from mkiso.cli.streams import text_argument
 from mkiso.cli.tools import today
@@ -20,6 +28,10 @@ if TYPE_CHECKING:
     from mkiso.core.study_list import Selection
 
 _WHICH, _SHOWN = "Which", "What is shown"
+
+#: What every command of the toolbox has, and those that take their time.
+tool_options = combine(receiver_option, config_options, json_option, verbose_option)
+long_tool_options = combine(tool_options, progress_option)
 
 study_keys = combine(
     option("--study", "study", multiple=True, metavar="UID", group=_WHICH,

@@ -82,6 +82,7 @@ class JobTable(Struct, frozen=True, kw_only=True):
     profile: str | None = None
     compress: Flag | None = None
     icons: Flag | None = None
+    deliver_as: Literal["iso", "zip", "folder"] | None = None
     label: Literal["svg", "pdf"] | None = None
     robot: Literal["primera", "epson"] | None = None
     copies: Annotated[int, Meta(ge=1, le=99)] | None = None
@@ -94,6 +95,7 @@ class RunTable(Struct, frozen=True, kw_only=True):
     name: str | None = None
     allow_incomplete: Flag | None = None
     same_patient: Flag | None = None
+    encrypt: str | None = None
 
 
 class InstitutionTable(Struct, frozen=True, kw_only=True):

@@ -118,6 +118,8 @@ class Job:
     profile: str = "as-received"  # a name of core.media_profiles
     compress: bool = False  # images without loss, where the profile has a syntax for it
     icons: bool = False  # in DICOMDIR
+    deliver_as: str = "iso"  # "zip", "folder"
+    encrypt: str = ""  # file of a pass phrase, or fd:N; "": not encrypted
     label: str = ""  # "svg", "pdf" or "": no label
     robot: str = ""  # "primera", "epson" or "": no job for one
     copies: int = 1  # for the robot

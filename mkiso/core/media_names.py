@@ -43,6 +43,16 @@ def file_safe_name(accession_number: str) -> str:
     return f"{safe.lstrip('.-') or '_'}_{suffix}"
 
 
+def delivery_ending(deliver_as: str, *, encrypted: bool) -> str:
+    """Give the ending of what is delivered: `.iso`, `.zip`, "" for a folder.
+
+    What needs a pass phrase says so in its name: it is no disc that anybody can import.
+    """
+    if encrypted:
+        return ".ENCRYPTED.zip"
+    return {"iso": ".iso", "zip": ".zip", "folder": ""}[deliver_as]
+
+
 def disc_name(name: str, number: int, *, complete: bool = True) -> str:
     """Give the base name of disc `number`: `NAME`, `NAME_2`; an incomplete one says so."""
     numbered = name if number == 1 else f"{name}_{number}"

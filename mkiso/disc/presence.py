@@ -34,6 +34,15 @@ def require_disc(path: Path) -> None:
             raise NotFoundError(f"{path} is no file that could hold a disc; {_GIVE}")
 
 
+def is_zip(path: Path) -> bool:
+    """Say whether the file at `path` begins as a ZIP archive does (APPNOTE 4.3.7)."""
+    try:
+        with path.open("rb") as file:
+            return file.read(4) == b"PK\3\4"
+    except OSError:
+        return False
+
+
 @contextmanager
 def said_of(path: Path) -> Iterator[None]:
     """Turn what the system says about `path` into a failure of the program."""

@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from mkiso.core.checksums import CHECKSUMS
 from mkiso.core.disc_content import CheckResult
 from mkiso.core.display_text import counted
 from mkiso.core.findings import Findings
@@ -29,7 +30,9 @@ _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
 def sidecar_path(image: Path) -> Path:
     """Give the place of an image's sidecar: `NAME.json` beside `NAME.iso`."""
-    return image.with_suffix(".json")
+    if image.suffix in {".iso", ".zip"}:
+        return image.with_suffix(".json")
+    return image.with_name(f"{image.name}.json")  # a folder, whose name may have a dot
 
 
 def existing_disc(image: Path) -> dict[str, Any] | None:
@@ -53,7 +56,7 @@ def described_disc(image: Path) -> dict[str, Any] | None:
     try:
         with sidecar_path(image).open("rb") as file:
             found = decode_sidecar(file.read(MAX_SIDECAR_BYTES))
-        return found if found and found.get("size_bytes") == image.stat().st_size else None
+        return found if found and found.get("size_bytes") == _size(image) else None
     except OSError:
         return None
 
@@ -186,6 +189,8 @@ def _name_if_free(part: Path, image: Path) -> None:
 
 def _set_mode(path: Path, mode: int) -> None:
     """Set the permissions where the file system has any (a network share often has not)."""
+    if path.is_dir():  # its files have theirs already
+        return
     with suppress(PermissionError, NotImplementedError):
         try:
             path.chmod(mode)
@@ -210,9 +215,18 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def _size(path: Path) -> int:
+    """Give the bytes of an image or an archive, or of all files of a folder."""
+    if path.is_dir():
+        return sum(each.stat().st_size for each in path.rglob("*") if each.is_file())
+    return path.stat().st_size
+
+
 def _sha256(path: Path) -> str:
+    """Give the hash of an image or an archive; of a folder that of its list of hashes."""
     hasher = hashlib.sha256()
-    with path.open("rb", buffering=0) as file:
+    whole = path / CHECKSUMS if path.is_dir() else path
+    with whole.open("rb", buffering=0) as file:
         while piece := file.read(_PIECE):
             hasher.update(piece)
     return hasher.hexdigest()

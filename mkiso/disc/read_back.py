@@ -23,11 +23,12 @@ from mkiso.core.page_links import Places, check_index, check_page, check_readme,
 from mkiso.disc.agreement import check_levels, check_references
 from mkiso.disc.dicomdir_reader import parse_dicomdir
 from mkiso.disc.dicomdir_rules import check_directory
-from mkiso.disc.disc_reading import DiscReading, ReportBytes, silent
+from mkiso.disc.disc_reading import DiscReading, ReadAt, ReportBytes, silent
 from mkiso.disc.examination import Examination, ExaminedInstance
 from mkiso.disc.profile_rules import check_profiles
 from mkiso.disc.read_folder import open_folder
 from mkiso.disc.read_image import open_image
+from mkiso.disc.read_zip import open_zip
 from mkiso.disc.viewer_rules import check_viewer
 
 #: A directory of 100,000 instances has 100 MB; a larger one is none.
@@ -67,6 +68,34 @@ def check_folder(
     files = Examination(findings)
     with open_folder(folder, findings, progress, files.look_at) as reading:
         return _judge(reading, files, expected, findings, profile)
+
+
+def check_zip(
+    path: Path,
+    expected: ExpectedContent | None = None,
+    progress: ReportBytes = silent,
+    *,
+    profile: str = "",
+    passphrase: bytes | None = None,
+    as_disc: bool = True,
+) -> CheckResult:
+    """Judge the ZIP archive of a file-set (PS3.12 Annex V), as `check_image` does.
+
+    Not `as_disc`: only the planned files are looked for, as in the archive of an image.
+    """
+    findings = Findings()
+    files = Examination(findings)
+    look_at = files.look_at if as_disc else _look_away
+    with open_zip(path, findings, progress, look_at, passphrase) as reading:
+        if as_disc:
+            return _judge(reading, files, expected, findings, profile)
+        if expected:
+            check_expected(reading.files, expected, findings)
+        return CheckResult(findings.result(), files=tuple(reading.files.values()))
+
+
+def _look_away(_path: str, _size_bytes: int, _read_at: ReadAt) -> None:
+    """Look into nothing."""
 
 
 def _judge(

@@ -78,8 +78,9 @@ class _Tally:
         """Send what the node does not have yet."""
         image_of = {file.sop_instance_uid: sha256 for sha256, file in self.files}
         statuses: dict[str, int] = {}
-        for sha256 in dict.fromkeys(image_of.values()):
-            statuses.update(self.ledger.forwarded(sha256, self._key))
+        if not self.context.job.replace:  # a disc made anew may have the bytes of the one before
+            for sha256 in dict.fromkeys(image_of.values()):
+                statuses.update(self.ledger.forwarded(sha256, self._key))
         todo = []
         for _, file in self.files:
             status = statuses.get(file.sop_instance_uid)

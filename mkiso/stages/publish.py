@@ -9,7 +9,7 @@ from typing import Any
 from mkiso.core.context import Context
 from mkiso.core.disc_content import Disc, VerifiedImage
 from mkiso.core.job import Job
-from mkiso.core.media_names import disc_name, file_safe_name, require_disc_name
+from mkiso.core.media_names import delivery_ending, disc_name, file_safe_name, require_disc_name
 from mkiso.core.model import FileSet, FindResult
 from mkiso.core.sidecar import (
     content_options,
@@ -44,7 +44,7 @@ def run(
     Raises CantCreateError when another disc has the name, DiskError when the disk fails.
     """
     job = context.job
-    path = job.output_folder / f"{_full_name(name, job, file_set)}.iso"
+    path = job.output_folder / f"{_full_name(name, job, file_set)}{_ending(job)}"
     content = _content(job, file_set, image)
     with output_lock(job.output_folder, context.require_time):
         if not job.replace and path.exists():
@@ -63,7 +63,7 @@ def require_names(file_sets: Sequence[FileSet], context: Context) -> None:
     """
     job = context.job
     for file_set in file_sets:
-        path = job.output_folder / f"{_full_name('', job, file_set)}.iso"
+        path = job.output_folder / f"{_full_name('', job, file_set)}{_ending(job)}"
         if job.replace or not path.exists():
             continue
         there = described_disc(path)
@@ -85,7 +85,7 @@ def require_possible_name(found: FindResult, context: Context) -> None:
     base = job.name.removesuffix(".iso")
     if not base and job.accession_numbers and not job.per_patient:
         base = file_safe_name(job.accession_numbers[0])
-    path = job.output_folder / f"{base}.iso"
+    path = job.output_folder / f"{base}{_ending(job)}"
     if job.replace or job.allow_incomplete or not base or not path.exists():
         return
     there = described_disc(path)
@@ -110,7 +110,8 @@ def _existing(
     there = existing_disc(path)
     if there is None or not same_disc(there, content):
         raise _taken(path)
-    image.part.unlink(missing_ok=True)
+    if not image.part.is_dir():  # a folder goes with the work folder
+        image.part.unlink(missing_ok=True)
     context.log(f"the same disc exists already: {path.name}")
     return _disc(path, file_set, there["size_bytes"], there["sha256"], existed=True)
 
@@ -119,6 +120,10 @@ def _first_of(accession_numbers: Sequence[str], file_set: FileSet) -> str:
     if accession_numbers:
         return accession_numbers[0]
     return file_set.instances[0].instance.study_instance_uid if file_set.instances else "disc"
+
+
+def _ending(job: Job) -> str:
+    return delivery_ending(job.deliver_as, encrypted=bool(job.encrypt))
 
 
 def _full_name(name: str, job: Job, file_set: FileSet) -> str:

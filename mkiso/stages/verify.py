@@ -10,9 +10,9 @@ from mkiso.core.disc_content import CheckResult, Image, VerifiedImage, expected_
 from mkiso.core.display_text import counted
 from mkiso.core.findings import WARNING
 from mkiso.core.model import FileSet
-from mkiso.disc.presence import require_disc, said_of
+from mkiso.disc.presence import is_zip, require_disc, said_of
 from mkiso.disc.publication import check_against_sidecar
-from mkiso.disc.read_back import check_folder, check_image
+from mkiso.disc.read_back import check_folder, check_image, check_zip
 from mkiso.errors import VerifyError
 
 #: Findings in the words of an exception; the rest is in the log.
@@ -59,6 +59,10 @@ def check_path(
         if progress:
             progress(Progress("verify", done, total, size_bytes=done))
 
+    if is_zip(path):
+        with said_of(path):
+            result = check_zip(path, progress=report, profile=profile)
+        return check_against_sidecar(path, result)
     require_disc(path)
     if path.is_dir():
         with said_of(path):

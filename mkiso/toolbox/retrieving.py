@@ -14,11 +14,12 @@ from mkiso.core.job import Job
 from mkiso.core.model import FindResult, ReceivedInstance, RetrieveResult
 from mkiso.core.study_list import Selection
 from mkiso.errors import DiskError, IncompleteError, MkisoError, NotFoundError
+from mkiso.network.our_receiver import bound_receiver
 from mkiso.stages import find, retrieve
 from mkiso.storage.workspace import Workspace, require_free, require_output_folder, sweep_stale
 from mkiso.toolbox.choosing import chosen_studies
 from mkiso.toolbox.tidy_folder import TidyFolder
-from mkiso.toolbox.world import World, bound_receiver
+from mkiso.toolbox.world import World
 
 
 @dataclass(slots=True)

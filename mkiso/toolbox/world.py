@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
 from mkiso.core.context import Context, Progress
 from mkiso.core.job import Job
-from mkiso.network.port_lock import PortLock
-from mkiso.network.receiver import Receiver
-from mkiso.network.tls import server_context
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,31 +47,3 @@ class World:
             progress=self.progress,
             require_running=self.require_running,
         )
-
-
-def bound_receiver(context: Context, stack: ExitStack) -> Receiver:
-    """Take the port's lock and the port; both are freed with `stack`."""
-    address = context.job.receiver
-    lock_port(context, stack)
-    receiver = Receiver(
-        address.ae_title,
-        address.bind,
-        address.port,
-        tls=server_context(address.tls),
-        log=context.log,
-    )
-    receiver.bind()
-    stack.callback(receiver.stop)
-    return receiver
-
-
-def lock_port(context: Context, stack: ExitStack) -> None:
-    """Take the lock of our port, waiting as long as the job allows; freed with `stack`."""
-    job = context.job
-    lock = PortLock(job.receiver.port)
-    lock.acquire(
-        min(job.lock_wait_seconds, context.remaining_seconds()),
-        say=context.say,
-        require_running=context.require_running,
-    )
-    stack.callback(lock.release)

@@ -41,7 +41,14 @@ def test_a_signal_during_the_imports_has_its_code_and_no_traceback(number, code,
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--version"], ["--help"], ["make", "--help"], ["make", "--bogus", "--json"]]
+    "arguments",
+    [
+        ["--version"],
+        ["--help"],
+        ["make", "--help"],
+        ["make", "--bogus", "--json"],
+        *([name, "--help"] for name in ("find", "retrieve", "send", "receive", "archive", "mpps")),
+    ],
 )
 def test_nothing_slow_is_imported_before_there_is_work(arguments, environ):
     done = subprocess.run(

@@ -140,6 +140,8 @@ VALUES = {
     "job.compress": ("true", True),
     "job.icons": ("true", True),
     "job.label": ("pdf", "pdf"),
+    "job.deliver_as": ("zip", "zip"),
+    "run.encrypt": ("fd:3", "fd:3"),
     "job.robot": ("epson", "epson"),
     "job.copies": ("2", 2),
     "job.image_mode": ("0600", 0o600),

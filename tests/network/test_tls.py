@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import os
+import random
 import socket
 import ssl
 import subprocess
@@ -421,6 +422,28 @@ def test_a_server_that_stalls_in_the_handshake_is_given_up(ours):
                 deadlines=Deadlines(association_seconds=0.6),
             )
         assert time.monotonic() - began < 3
+
+
+def test_garbage_at_a_tls_port_harms_nobody(ours):
+    """Random bytes, records of random content, and a good hello with flipped bytes."""
+    dice = random.Random(20260131)
+    good = hello(ours)
+    with receiver(ours, request_seconds=1.0) as listening:
+        for number in range(60):
+            sent = bytearray(good) if number % 3 == 0 else bytearray(dice.randbytes(400))
+            if number % 3 == 0:
+                for _ in range(5):
+                    sent[dice.randrange(len(sent))] = dice.randrange(256)
+            elif number % 3 == 1:
+                sent[:5] = bytes([dice.choice((20, 21, 22, 23)), 3, 3]) + (395).to_bytes(2, "big")
+            with (
+                contextlib.suppress(OSError),
+                socket.create_connection(("127.0.0.1", listening.port)) as sock,
+            ):
+                sock.sendall(sent)
+        echo(us(listening.port, ours.tls()), calling_ae_title="ABPACS")
+        wait_until(lambda: not listening._listener.connections_open)
+        assert listening.reception.failure is None
 
 
 # --- dcmtk

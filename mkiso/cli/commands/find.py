@@ -7,16 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mkiso.cli.completing import node_names
-from mkiso.cli.options import (
-    GroupedCommand,
-    combine,
-    config_options,
-    exit_code_table,
-    json_option,
-    receiver_option,
-    verbose_option,
-)
-from mkiso.cli.query_options import find_keys, shown_options, text_of
+from mkiso.cli.options import GroupedCommand, combine, exit_code_table
+from mkiso.cli.query_options import find_keys, shown_options, text_of, tool_options
 from mkiso.cli.session import Session
 from mkiso.cli.tools import open_tools, print_lines, terminal_width, today
 from mkiso.core.report import Report
@@ -55,7 +47,7 @@ _PLURAL = {"patient": "patients", "study": "studies", "series": "series", "image
     epilog=exit_code_table((0, 64, 66, 75, 76, 77, 78), EXAMPLES),
 )
 @click.argument("node", required=False, shell_complete=node_names)
-@combine(find_keys, shown_options, receiver_option, config_options, json_option, verbose_option)
+@combine(find_keys, shown_options, tool_options)
 @click.pass_obj
 def command(session: Session, /, node: str | None, **given: Any) -> Report:
     """Ask, and show the rows."""

@@ -9,17 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mkiso.cli.completing import node_names
-from mkiso.cli.options import (
-    GroupedCommand,
-    combine,
-    config_options,
-    exit_code_table,
-    json_option,
-    option,
-    receiver_option,
-    verbose_option,
-)
-from mkiso.cli.query_options import work_keys, work_values
+from mkiso.cli.options import GroupedCommand, combine, exit_code_table, option
+from mkiso.cli.query_options import tool_options, work_keys, work_values
 from mkiso.cli.session import Session
 from mkiso.cli.tools import Tools, open_tools, today
 from mkiso.core.report import Report
@@ -53,10 +44,7 @@ _CODES = (0, 64, 65, 66, 75, 76, 77, 78, 82)
     option("--worklist", metavar="NODE", group=_STEP,
            help="Where the worklist is.  [default: NODE]"),
     work_keys,
-    receiver_option,
-    config_options,
-    json_option,
-    verbose_option,
+    tool_options,
 )  # fmt: skip
 @click.pass_obj
 def command(session: Session, /, node: str, what: str, **given: Any) -> Report:

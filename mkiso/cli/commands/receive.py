@@ -9,17 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mkiso.cli.options import (
-    GroupedCommand,
-    combine,
-    config_options,
-    exit_code_table,
-    json_option,
-    option,
-    receiver_option,
-    verbose_option,
-)
-from mkiso.cli.query_options import sort_option
+from mkiso.cli.options import GroupedCommand, combine, exit_code_table, option
+from mkiso.cli.query_options import sort_option, tool_options
 from mkiso.cli.session import Session
 from mkiso.cli.streams import text_argument
 from mkiso.cli.tools import open_tools, print_lines
@@ -66,10 +57,7 @@ _TICK_SECONDS = 0.2
            help="From this address or network (10.1.0.0/16); may be repeated."),
     option("--associations", type=click.IntRange(1, 1000), default=64, show_default=True,
            metavar="N", group=_WHO, help="At most so many at a time; others are asked to wait."),
-    receiver_option,
-    config_options,
-    json_option,
-    verbose_option,
+    tool_options,
 )  # fmt: skip
 @click.pass_obj
 def command(session: Session, /, **given: Any) -> int:

@@ -9,19 +9,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mkiso.cli.completing import node_names
-from mkiso.cli.options import (
-    GroupedCommand,
-    combine,
-    config_options,
-    exit_code_table,
-    json_option,
-    option,
-    progress_option,
-    receiver_option,
-    verbose_option,
-    wait_options,
+from mkiso.cli.options import GroupedCommand, combine, exit_code_table, option, wait_options
+from mkiso.cli.query_options import (
+    list_option,
+    long_tool_options,
+    selections,
+    series_keys,
+    sort_option,
+    study_keys,
 )
-from mkiso.cli.query_options import list_option, selections, series_keys, sort_option, study_keys
 from mkiso.cli.session import Session
 from mkiso.cli.tools import Tools, open_tools
 from mkiso.core.report import Report
@@ -62,12 +58,8 @@ _CODES = (0, 10, 64, 65, 66, 73, 74, 75, 76, 77, 78, 80, 81, 82, 85)
            " configuration says]"),
     option("--max-instances", type=int, metavar="N", group=_OUTPUT,
            help="Refuse a line or study list of more instances.  [default: 50000]"),
-    receiver_option,
     wait_options,
-    config_options,
-    json_option,
-    progress_option,
-    verbose_option,
+    long_tool_options,
 )  # fmt: skip
 @click.pass_obj
 def command(session: Session, /, node: str, **given: Any) -> Report:

@@ -8,17 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mkiso.cli.completing import node_names
-from mkiso.cli.options import (
-    GroupedCommand,
-    combine,
-    config_options,
-    exit_code_table,
-    json_option,
-    option,
-    progress_option,
-    receiver_option,
-    verbose_option,
-)
+from mkiso.cli.options import GroupedCommand, combine, exit_code_table, option
+from mkiso.cli.query_options import long_tool_options
 from mkiso.cli.session import Session
 from mkiso.cli.tools import open_tools
 from mkiso.core.report import Report
@@ -57,11 +48,7 @@ _CODES = (0, 64, 65, 73, 74, 75, 76, 77, 78, 84, 85)
            help="Ask for storage commitment."),
     option("--commit-wait", type=click.FloatRange(1, 86400), default=60.0, show_default=True,
            metavar="SECONDS", group=_SENDING, help="How long to wait for the answer."),
-    receiver_option,
-    config_options,
-    json_option,
-    progress_option,
-    verbose_option,
+    long_tool_options,
 )  # fmt: skip
 @click.pass_obj
 def command(session: Session, /, node: str, paths: tuple[str, ...], **given: Any) -> Report:

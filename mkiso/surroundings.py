@@ -1,0 +1,121 @@
+"""What stands around a run: whom it talks to, its log, its work folder, what must be there."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from mkiso.core.context import Context, Progress
+from mkiso.core.custody import Custody
+from mkiso.core.job import Job
+from mkiso.core.media_names import source_date_epoch
+from mkiso.disc.pages import check_templates
+from mkiso.errors import ConfigError
+from mkiso.network.tls import require_tls
+from mkiso.run_record import Knowledge
+from mkiso.storage.job_log import JobLog
+from mkiso.storage.progress_file import ProgressFile
+from mkiso.storage.state_folder import log_path
+from mkiso.storage.workspace import Workspace, require_free, require_output_folder, sweep_stale
+
+
+def _silent(_: object) -> None:
+    """Say nothing."""
+
+
+def _always_running() -> None:
+    """Nobody stops this run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """The outside world of a run: whom it talks to, and how it learns that it has to stop."""
+
+    say: Callable[[str], None] = _silent
+    progress: Callable[[Progress], None] = _silent
+    require_running: Callable[[], None] = _always_running
+    log_live: bool = False
+    monotonic: Callable[[], float] = time.monotonic
+    now: Callable[[], float] = time.time
+    custody: Custody | None = None  # of a queue
+
+
+def workspace_of(job: Job, custody: Custody | None) -> Workspace:
+    """Return the work folder of a run: in a queue's custody one that a later run can take over."""
+    return Workspace(
+        job.output_folder,
+        job.job_id,
+        resumable=custody is not None,
+        keep_after=custody.keep_after if custody else frozenset(),
+    )
+
+
+def require_surroundings(context: Context) -> None:
+    """Test what can be tested before the archive is asked: output folder, space, templates."""
+    job = context.job
+    if require_output_folder(job.output_folder):
+        context.say(f"Made the output folder {job.output_folder}.")
+    for name in sweep_stale(job.output_folder):
+        context.log(f"swept {name}, left by a run that died")
+    require_free(job.output_folder, job.minimum_free_bytes)
+    _require_templates(job.templates_folder, job.institution.logo)
+    source_date_epoch(os.environ)
+    require_tls(job)
+
+
+@functools.lru_cache(maxsize=8)  # once in a batch
+def _require_templates(folder: Path | None, logo: str) -> None:
+    """Raise ConfigError when a page cannot be rendered."""
+    problems = check_templates(folder, logo)
+    if problems:
+        raise ConfigError(problems[0])
+
+
+def context_of(
+    job: Job, world: Surroundings, log: JobLog, known: Knowledge, news: ProgressFile
+) -> Context:
+    """Return what the stages get."""
+    seconds = job.archive.deadline_seconds or job.deadline_seconds
+    job = dataclasses.replace(job, deadline_seconds=seconds)
+
+    def warn(sentence: str) -> None:
+        if sentence not in known.warnings:
+            known.warnings[sentence] = None
+            log(f"warning: {sentence}")
+
+    def say(sentence: str) -> None:
+        log.note(sentence)  # the log knows what the person was told; -v does not say it twice
+        world.say(sentence)
+
+    def progress(now: Progress) -> None:
+        news.show(now)
+        world.progress(now)
+
+    return Context(
+        job=job,
+        deadline=world.monotonic() + seconds,
+        monotonic=world.monotonic,
+        log=log,
+        warn=warn,
+        say=say,
+        progress=progress,
+        require_running=world.require_running,
+    )
+
+
+def open_log(job: Job, world: Surroundings, state_folder: Path | None) -> JobLog:
+    """Return the job's log, beginning with what was asked for."""
+    path = log_path(state_folder, job.job_id) if state_folder else None
+    log = JobLog(path, world.say if world.log_live else None)
+    asked = ", ".join((*job.accession_numbers, *job.study_instance_uids))
+    log(
+        f"job {job.job_id}: {asked} from {job.archive.ae_title}@{job.archive.host}:"
+        f"{job.archive.port} by {job.archive.retrieve} as {job.receiver.ae_title}, "
+        f"port {job.receiver.port}; modalities {list(job.modalities)}"
+    )
+    return log
