@@ -40,13 +40,11 @@ def run_chain(
     images = disc / "DICOM"
     images.mkdir(parents=True)
     started = time.monotonic()
-    study = _find_study(archive_port, accession, tuning)
-    receiver = _start_storescp(receiver_port, images, tuning)
+    study = find_study(archive_port, accession, tuning)
+    receiver = start_storescp(receiver_port, images, tuning)
     try:
         move_started = time.monotonic()
-        _run("movescu", "-S", "-aet", "CDRECORD", "-aec", "ABPACS", "-aem", "CDRECORD",
-             *tuning.max_pdu, "127.0.0.1", str(archive_port), "--no-port",
-             "-k", "0008,0052=STUDY", "-k", f"0020,000d={study}", tuning=tuning)  # fmt: skip
+        move_study(archive_port, study, tuning)
         move_seconds = time.monotonic() - move_started
     finally:
         receiver.terminate()
@@ -62,7 +60,14 @@ def run_chain(
     return seconds, move_seconds
 
 
-def _find_study(port: int, accession: str, tuning: Tuning) -> str:
+def move_study(port: int, study: str, tuning: Tuning) -> None:
+    """Let the archive send a study to CDRECORD."""
+    _run("movescu", "-S", "-aet", "CDRECORD", "-aec", "ABPACS", "-aem", "CDRECORD",
+         *tuning.max_pdu, "127.0.0.1", str(port), "--no-port",
+         "-k", "0008,0052=STUDY", "-k", f"0020,000d={study}", tuning=tuning)  # fmt: skip
+
+
+def find_study(port: int, accession: str, tuning: Tuning) -> str:
     answer = _run("findscu", "-S", "-aet", "CDRECORD", "-aec", "ABPACS", *tuning.max_pdu,
                   "127.0.0.1", str(port), "-k", "0008,0052=STUDY",
                   "-k", f"0008,0050={accession}", "-k", "0020,000d=", tuning=tuning)  # fmt: skip
@@ -72,7 +77,7 @@ def _find_study(port: int, accession: str, tuning: Tuning) -> str:
     return found[-1]
 
 
-def _start_storescp(port: int, images: Path, tuning: Tuning) -> subprocess.Popen:
+def start_storescp(port: int, images: Path, tuning: Tuning) -> subprocess.Popen:
     process = subprocess.Popen(
         ["storescp", *tuning.bit_preserving, *tuning.max_pdu, "+xa", "-aet", "CDRECORD",
          "-od", str(images), str(port)],

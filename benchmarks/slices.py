@@ -35,6 +35,29 @@ def write_slices(folder: Path, count: int, noise_in_air: int = 48) -> None:
         data_set.save_as(folder / f"IM{number:06d}", enforce_file_format=True)
 
 
+def write_studies(folder: Path, studies: int, slices: int) -> list[str]:
+    """Write so many small studies, each of a patient of its own; return their numbers."""
+    folder.mkdir(parents=True, exist_ok=True)
+    generator = np.random.default_rng(7)
+    y, x = np.mgrid[:512, :512]
+    body = np.where((x - 256) ** 2 / 190**2 + (y - 256) ** 2 / 130**2 < 1, 1040, 24)
+    pixels = [
+        (body + generator.integers(0, 48, body.shape)).astype("<i2").tobytes()
+        for _ in range(slices)
+    ]
+    numbers = [f"B{study:05d}" for study in range(1, studies + 1)]
+    for study, number in enumerate(numbers, 1):
+        uid = f"{STUDY_UID[:40]}.{study}"
+        for at, values in enumerate(pixels, 1):
+            data_set = _header(f"{uid}.1", at)
+            data_set.StudyInstanceUID = uid
+            data_set.AccessionNumber = number
+            data_set.PatientID = f"BENCH-{study}"
+            data_set.PixelData = values
+            data_set.save_as(folder / f"S{study:05d}_{at:03d}", enforce_file_format=True)
+    return numbers
+
+
 def _header(series_uid: str, number: int) -> Dataset:
     """Return a CT header with as many elements as a scanner writes."""
     data_set = Dataset()

@@ -125,9 +125,14 @@ class JobRun:
         return self._rest is not None
 
     def finish(self) -> Report:
-        """Do the second half, when there is one, and return the report of both. Call it always."""
+        """Do the second half, when there is one, and return the report of both.
+
+        After `acquire` this or `abandon` is to be called, whatever became of it.
+        """
         if self._rest is not None:
             self._guarded(self._rest)
+        elif self._error is None:
+            raise ValueError("nothing was acquired")
         times = (self._started, utc(self._world.now()))
         report = report_of(self._job, self._known, self._error, self._log.path, times)
         report = audited(report, self._known, self._job, self._state_folder, self._log)
@@ -136,6 +141,11 @@ class JobRun:
         self._news.remove()
         self._log.close()
         return report
+
+    def abandon(self) -> None:
+        """End a run that only looked ahead, without a report."""
+        self._news.remove()
+        self._log.close()
 
     def _guarded(self, half: Callable[[], None]) -> None:
         """Run a half; what it raises is how the job ends."""

@@ -70,7 +70,7 @@ class PerformedSteps:
                     self._create(operation, given)
                 else:
                     self._set(operation, given)
-        except OSError:  # the disk is full or gone
+        except (OSError, ValueError, TypeError, KeyError):  # no disk, or values that are none
             operation.respond(_PROCESSING_FAILURE)
 
     def _create(self, operation: Operation, given: Dataset) -> None:

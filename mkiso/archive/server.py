@@ -73,7 +73,7 @@ class EmbeddedArchive:
             raise CantCreateError(f"There is no folder {self.folder}; name one that exists.")
         extras = extras or Extras()
         self.ae_title = ae_title
-        self._ae_titles = {ae_title, *extras.further_ae_titles}
+        self.ae_titles = (ae_title, *extras.further_ae_titles)
         self._access = extras.access
         self.destinations = {
             name: Destination(name, *address, tls) for name, address in (destinations or {}).items()
@@ -142,7 +142,7 @@ class EmbeddedArchive:
         self._services.serve(association)
 
     def _rejection(self, calling: str, called: str, ip: str) -> Rejection | None:
-        if called not in self._ae_titles:
+        if called not in self.ae_titles:
             return REJECT_CALLED_AE_TITLE
         return None if self._access.knows(calling, ip) else REJECT_CALLING_AE_TITLE
 

@@ -1,6 +1,8 @@
-"""Takes jobs from a queue and does them: one is retrieved while the one before it is finished.
+"""Takes jobs from a queue and does them, three at a time in different stages.
 
-At most three have files on the disk: one that arrives, one that waits, one that is being written.
+While one is retrieved the one before it is written and verified, and the archive is asked what
+belongs to the one after it. At most three have files on the disk: one that arrives, one that waits,
+one that is being written.
 """
 
 from __future__ import annotations
@@ -62,6 +64,7 @@ class Worker:
     _in_hand: int = 0  # jobs that the finisher has or will have
     _changed: threading.Condition = field(default_factory=threading.Condition)
     _failure: BaseException | None = None
+    _ahead: tuple[QueuedJob, JobRun, threading.Thread] | None = None
 
     def run(self) -> None:
         """Do jobs until none is left, the archive is given up, or the run is stopped.
@@ -74,6 +77,7 @@ class Worker:
             while self._acquire_next():
                 pass
         finally:
+            self._put_back()
             self._rest.put(None)
             finisher.join()
         if self._failure is not None:
@@ -86,10 +90,10 @@ class Worker:
         self.world.require_running()
         if self._failure is not None or self.is_stopped_by_archive:
             return False
-        taken = self.jobs.take(self.world.now())
-        if taken is None:
+        chosen = self._next()
+        if chosen is None:
             return self._wait()
-        run = JobRun(taken.job, self._surroundings(taken))
+        taken, run = chosen
         if run.acquire():
             self.note_contact(reached=True)
             with self._changed:
@@ -100,6 +104,33 @@ class Worker:
         self.note_contact(reached=not is_unreachable(report))
         self._end(taken, report)
         return True
+
+    def _next(self) -> tuple[QueuedJob, JobRun] | None:
+        """Return the job that was looked up already, or the next one that is due."""
+        if self._ahead is not None:
+            (taken, run, thread), self._ahead = self._ahead, None
+            thread.join()
+            return taken, run
+        now_due = self.jobs.take(self.world.now())
+        return None if now_due is None else (now_due, self._run_of(now_due))
+
+    def _look_ahead(self) -> None:
+        """Ask the archive about the next job; called when one is being retrieved."""
+        if self._ahead is None and self._failure is None:
+            taken = self.jobs.take(self.world.now())
+            if taken is not None:
+                run = self._run_of(taken)
+                thread = threading.Thread(target=run.look_ahead, name="look-ahead")
+                self._ahead = (taken, run, thread)
+                thread.start()
+
+    def _put_back(self) -> None:
+        """Give back what was only looked up when the run ends early."""
+        if self._ahead is not None:
+            (taken, run, thread), self._ahead = self._ahead, None
+            thread.join()
+            run.abandon()
+            self.jobs.put_back(taken.job.job_id)
 
     def note_contact(self, *, reached: bool) -> None:
         """Count how often in a row the archive could not be reached; too often ends the run."""
@@ -119,8 +150,8 @@ class Worker:
         self.world.sleep(max(0.0, min(_NAP_SECONDS, due - self.world.now())))
         return True
 
-    def _surroundings(self, taken: QueuedJob) -> Surroundings:
-        """Return the outside world of one job."""
+    def _run_of(self, taken: QueuedJob) -> JobRun:
+        """Return the run of one job, in its own outside world."""
         job_id = taken.job.job_id
         names = ", ".join(taken.job.accession_numbers) or "studies"
         stage = ""
@@ -135,10 +166,12 @@ class Worker:
             if now.stage != stage:
                 stage = now.stage
                 self.jobs.enter(job_id, stage)
+                if stage == "retrieve":  # the port is ours by now
+                    self._look_ahead()
             if self.world.progress is not None:
                 self.world.progress(now)
 
-        return Surroundings(
+        surroundings = Surroundings(
             say=lambda sentence: self.world.say(f"{names}: {sentence}"),
             progress=progress,
             require_running=require_running,
@@ -146,6 +179,7 @@ class Worker:
             now=self.world.now,
             custody=self.jobs.custody(job_id),
         )
+        return JobRun(taken.job, surroundings)
 
     # --- the second halves, in a thread of their own
 

@@ -40,6 +40,7 @@ COMMANDS = {
     "retrieve": "Retrieve studies into a folder of files, complete or an error.",
     "move": "Let a node send studies to a third one.",
     "send": "Send files, folders, discs or ZIP archives to a node.",
+    "import-disc": "Read a disc of others, say what is broken, and send it on.",
     "receive": "Receive what is sent to us, until stopped; an event for each study.",
     "worklist": "Ask a node for its modality worklist.",
     "mpps": "Tell a node that a procedure step has begun or ended.",
@@ -64,7 +65,7 @@ class LazyGroup(click.Group):
         """Import and return a command; None when there is no such."""
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"mkiso.cli.commands.{cmd_name}")
+        module = importlib.import_module(f"mkiso.cli.commands.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
         return command
 

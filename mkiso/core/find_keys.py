@@ -138,6 +138,10 @@ def parse_key(text: str, level: str) -> tuple[Key, str]:
     key = KNOWN.get(name) or _from_dictionary(name, level)
     if key.vr == "SQ":
         raise UsageError(f"-k {name}: a sequence cannot be asked for; name a plain attribute.")
+    if LEVELS.index(key.level) > LEVELS.index(level):
+        raise UsageError(
+            f"-k {name} belongs to a lower level; ask with --level {key.level.lower()}."
+        )
     return key, value.strip()
 
 

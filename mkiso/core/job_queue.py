@@ -66,7 +66,10 @@ class JobQueue(Protocol):
         """Return whether a person has asked a running job to stop; cheap, a second late at most."""
 
     def end(self, job_id: str, report: Report, verdict: Verdict) -> None:
-        """Note how an attempt ended and what becomes of the job; one that was cancelled stays so."""
+        """Note how an attempt ended and what becomes of the job; a cancelled one stays so."""
+
+    def put_back(self, job_id: str) -> None:
+        """Take back a job that was given out and not begun: no attempt was made."""
 
     def all(self) -> tuple[QueuedJob, ...]:
         """Return the jobs of this run, in order."""

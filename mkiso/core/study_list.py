@@ -176,19 +176,18 @@ def _selection(line: int, cells: list[str], columns: tuple[str, ...], today: dat
     if len(cells) > len(columns):
         raise DataError(f"Line {line} of the list has more cells than its head has columns.")
     values = {keyword: cell for keyword, cell in zip(columns, cells, strict=False) if keyword}
-    study = values.get("StudyInstanceUID", "")
-    series = values.get("SeriesInstanceUID", "")
-    number = values.get("AccessionNumber", "")
+    study, series = values.get("StudyInstanceUID", ""), values.get("SeriesInstanceUID", "")
     try:
-        patient_id = _require_patient_id(values.get("PatientID", ""), DataError)
-        study_date = require_date_range(values.get("StudyDate", ""), today, DataError)
         uids = _require_uids((study,) if study else (), DataError)
         series_uids = _require_uids((series,) if series else (), DataError)
+        if uids:  # the other columns only describe it
+            return Selection(study_instance_uids=uids, series_instance_uids=series_uids)
+        patient_id = _require_patient_id(values.get("PatientID", ""), DataError)
+        study_date = require_date_range(values.get("StudyDate", ""), today, DataError)
+        number = values.get("AccessionNumber", "")
         number = require_accession_number(number) if number else ""
     except MkisoError as error:
         raise DataError(f"Line {line} of the list: {_without_value(error)}") from error
-    if uids:  # the other columns describe it
-        return Selection(study_instance_uids=uids, series_instance_uids=series_uids)
     if not (patient_id or number):
         raise DataError(f"Line {line} of the list names neither a patient nor a study.")
     return Selection(patient_id, study_date, number, series_instance_uids=series_uids)

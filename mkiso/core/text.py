@@ -130,3 +130,24 @@ def decode(value: bytes, character_set: str, vr: bytes | str = b"LO") -> str:
         return value.decode("utf-8")
     except UnicodeDecodeError:
         return value.decode("latin-1")
+
+
+#: Of table C.12-2: one byte a character, or UTF-8; a delimiter's code is never half of another.
+_PLAIN_TERMS = frozenset(
+    f"ISO_IR {n}" for n in (100, 101, 109, 110, 126, 127, 138, 144, 148, 166, 192, 203)
+)
+
+
+def encode(text: str, terms: tuple[str, ...] | None) -> bytes | None:
+    """Return a text in a character set; None when it does not fit, or only with code extensions.
+
+    ASCII fits every set, unknown ones too.
+    """
+    if text.isascii():
+        return text.encode("ascii")
+    if terms is None or len(terms) != 1 or terms[0] not in _PLAIN_TERMS:
+        return None
+    try:
+        return text.encode(_codec(terms[0], strict=True))
+    except UnicodeEncodeError:
+        return None

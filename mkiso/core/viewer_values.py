@@ -140,10 +140,12 @@ class Values:
         Whole numbers are int, so that they are short in JSON.
         """
         raw = self.raw(keyword, group)
+        if not raw:
+            return []
         vr = vr or ATTRIBUTES[keyword][1][:2]
         try:
             if vr in {"DS", "IS"}:
-                return [_number(part) for part in raw.decode("ascii").split("\\")] if raw else []
+                return [_number(part) for part in raw.decode("ascii").split("\\")]
             code = _FORMATS[vr]
             count = len(raw) // struct.calcsize(code)
             return [_whole(n) for n in struct.unpack_from(f"<{count}{code}", raw)]

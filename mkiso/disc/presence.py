@@ -36,6 +36,8 @@ def require_disc(path: Path) -> None:
 
 def is_zip(path: Path) -> bool:
     """Say whether the file at `path` begins as a ZIP archive does (APPNOTE 4.3.7)."""
+    if not path.is_file():  # reading from a pipe would wait
+        return False
     try:
         with path.open("rb") as file:
             return file.read(4) == b"PK\3\4"

@@ -60,9 +60,11 @@ def read_overlays(values: Values) -> list[Overlay]:
 def _overlay(values: Values, group: int) -> Overlay | None:
     """Return the overlay in a group, None when there is none that can be drawn."""
     rows = values.integer("OverlayRows", group=group)
+    if rows < 1:  # at once: most objects have none of the 16
+        return None
     columns = values.integer("OverlayColumns", group=group)
     position = values.integer("OverlayBitPosition", group=group)
-    if rows < 1 or columns < 1 or rows * columns > _MAX_BITS:
+    if columns < 1 or rows * columns > _MAX_BITS:
         return None
     frames = values.integer("NumberOfFramesInOverlay", group=group)
     wanted = -(-rows * columns * max(1, frames) // 8)

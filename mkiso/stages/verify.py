@@ -41,6 +41,10 @@ def run(image: Image, file_set: FileSet, context: Context) -> VerifiedImage:
             "not published; check the disk and run the job again.",
             details=tuple(str(finding) for finding in result.errors[:MAX_DETAILS]),
         )
+    if file_set.profile and file_set.profile not in result.profiles:
+        context.warn(
+            f"The disc says that it meets {file_set.profile}; a key of its directory does not."
+        )
     context.log(f"verified: {len(result.files)} files, {len(result.instances)} instances")
     return VerifiedImage(image.part, result.size_bytes, result.sha256, result)
 

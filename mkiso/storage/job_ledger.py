@@ -204,6 +204,21 @@ class LedgerQueue:
                 [(job_id, instance.sop_instance_uid) for instance in report.missing],
             )
 
+    def put_back(self, job_id: str) -> None:
+        """Take back a job that was given out and not begun."""
+        with self._file.transaction() as connection:
+            self._write(connection)
+            connection.execute(
+                "DELETE FROM attempts WHERE job_id = ? AND number ="
+                " (SELECT attempts FROM jobs WHERE job_id = ?)",
+                (job_id, job_id),
+            )
+            connection.execute(
+                "UPDATE jobs SET state = IIF(state = ?, ?, ?), attempts = attempts - 1,"
+                " tries = tries - 1 WHERE job_id = ?",
+                (CANCELLING, CANCELLED, WAITING, job_id),
+            )
+
     def all(self) -> tuple[QueuedJob, ...]:
         """Return the jobs of this run, in order."""
         rows = self._file.rows(

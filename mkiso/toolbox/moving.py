@@ -13,6 +13,7 @@ from typing import Any
 from mkiso.core.context import Context, Progress
 from mkiso.core.dimse_status import Outcome as Meaning
 from mkiso.core.dimse_status import Service, describe, meaning_of
+from mkiso.core.display_text import counted
 from mkiso.core.job import Job, Node
 from mkiso.core.model import FindResult
 from mkiso.core.retrieval_plan import Request, first_requests
@@ -163,7 +164,7 @@ class _Mover:
         if status is None or meaning_of(Service.MOVE, status).outcome is Meaning.SUCCESS:
             return None
         said = describe(Service.MOVE, status)
-        failed = "" if counts.failed is None else f", {counts.failed} instances failed"
+        failed = "" if counts.failed is None else f", {counted(counts.failed, 'instance')} failed"
         return IncompleteError(
             f"{name} ended the C-MOVE to {self._destination} with status {said}{failed}; look at "
             "its log, and whether the destination is there and takes what is sent."
@@ -202,8 +203,8 @@ class _Mover:
         if look_at is not None and seen is not None:
             if seen < wanted:
                 raise failure or IncompleteError(
-                    f"{look_at.name} has {seen} of {wanted} instances, though the archive reports "
-                    "success; look at the logs of both."
+                    f"{look_at.name} has {seen} of {counted(wanted, 'instance')}, though the "
+                    "archive reports success; look at the logs of both."
                 )
             return  # it has all, whatever the archive says
         if failure is not None:
@@ -212,7 +213,7 @@ class _Mover:
             self._moved.completed < wanted
         ):
             raise IncompleteError(
-                f"The archive lists {wanted} instances and says that it sent "
+                f"The archive lists {counted(wanted, 'instance')} and says that it sent "
                 f"{self._moved.completed}; look at its log."
             )
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mkiso.core.context import Context
+from mkiso.core.display_text import counted
 from mkiso.core.job import Job
 from mkiso.core.model import FindResult, ReceivedInstance, RetrieveResult
 from mkiso.core.study_list import Selection
@@ -18,7 +19,7 @@ from mkiso.network.our_receiver import bound_receiver
 from mkiso.stages import find, retrieve
 from mkiso.storage.workspace import Workspace, require_free, require_output_folder, sweep_stale
 from mkiso.toolbox.choosing import chosen_studies
-from mkiso.toolbox.tidy_folder import TidyFolder
+from mkiso.toolbox.tidy_folder import MARKER, TidyFolder
 from mkiso.toolbox.world import World
 
 
@@ -47,7 +48,8 @@ def retrieve_all(
     """Retrieve every selection into the job's output folder; one that fails stops no other.
 
     The folder is marked as incomplete until all are there. Raises CantCreateError or DiskError
-    when nothing can be written there, and what a signal is.
+    when nothing can be written there, TemporaryError when another run is at it, and what a signal
+    is.
     """
     folder = job.output_folder
     if require_output_folder(folder):
@@ -56,12 +58,14 @@ def retrieve_all(
         world.log(f"swept {name}, left by a run that died")
     require_free(folder, job.minimum_free_bytes)
     tidy = TidyFolder(folder, sort)
+    was_marked = (folder / MARKER).exists()
     try:
-        tidy.mark_incomplete()
-        outcomes = tuple(_one(job, selection, tidy, world) for selection in selections)
-        tidy.bring_to_disk()
-        if all(outcome.error is None for outcome in outcomes):
-            tidy.mark_complete()
+        with tidy.marked_incomplete() as mark_complete:
+            outcomes = tuple(_one(job, selection, tidy, world) for selection in selections)
+            tidy.bring_to_disk()
+            nothing_begun = not was_marked and not any(outcome.found for outcome in outcomes)
+            if nothing_begun or not any(outcome.error for outcome in outcomes):
+                mark_complete()
     except OSError as error:
         raise DiskError(f"{folder} cannot be written: {error.strerror or error}.") from error
     return outcomes
@@ -140,13 +144,14 @@ def _require_complete(result: retrieve.Retrieved, folder: Path) -> None:
     missing, here = result.retrieved.missing_count, len(result.retrieved.instances)
     if missing:
         raise IncompleteError(
-            f"{missing} of {missing + here} instances did not arrive; what did is in {folder}. "
-            "Run the same command again for the rest, or look at the archive's log.",
+            f"{missing} of {counted(missing + here, 'instance')} did not arrive; what did is in "
+            f"{folder}. Run the same command again for the rest, or look at the archive's log.",
             details=tuple(f"missing: {i.sop_instance_uid}" for i in result.retrieved.missing),
         )
     if not result.found.count_verified:
         raise IncompleteError(
-            f"{here} instances are in {folder}, and the archive does not tell whether that is all."
+            f"In {folder}: {counted(here, 'instance')}; the archive does not tell whether that is "
+            "all."
         )
     if not here:
         raise NotFoundError("The studies asked for hold no instance.")

@@ -15,6 +15,7 @@ from typing import Any
 
 from mkiso.core.commitment import Commitment
 from mkiso.core.context import Progress
+from mkiso.core.display_text import counted
 from mkiso.core.job import Node, ReceiverAddress
 from mkiso.core.report import FailedInstance, ForwardReport
 from mkiso.errors import CantCreateError, DataError, ForwardError, MkisoError, ProtocolError
@@ -146,7 +147,8 @@ def _failure(sent: Sent) -> MkisoError | None:
     first = report.failed[0]
     return ForwardError(
         f"{sent.node.name} did not take {len(report.failed)} of "
-        f"{len(report.failed) + sent.taken + sent.taken_before} instances ({first.status}).",
+        f"{counted(len(report.failed) + sent.taken + sent.taken_before, 'instance')} "
+        f"({first.status}).",
         details=tuple(f"{each.sop_instance_uid}: {each.status}" for each in report.failed),
     )
 
@@ -183,8 +185,8 @@ def _commit(
     if lacking:
         reasons = sent.commitment.failed
         sent.error = sent.error or ForwardError(
-            f"{sending.node.name} took {len(references)} instances and is not committed to keep "
-            f"{len(lacking)} of them; keep your copies.",
+            f"{sending.node.name} took {counted(len(references), 'instance')} and is not committed "
+            f"to keep {len(lacking)} of them; keep your copies.",
             details=tuple(f"{uid}: {reasons.get(uid, 'not mentioned')}" for uid in lacking),
         )
 

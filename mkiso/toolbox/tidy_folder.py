@@ -6,9 +6,10 @@ A file has its name only when it is whole. While a retrieval is not complete the
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from mkiso.core.byte_source import HeaderError
@@ -18,6 +19,7 @@ from mkiso.core.record_keys import PATIENT_ID
 from mkiso.core.text import decode
 from mkiso.core.tidy_places import place_of, safe_uid
 from mkiso.disc.file_meta import MAX_META_BYTES, parse_file_meta
+from mkiso.errors import TemporaryError
 
 MARKER = "INCOMPLETE.txt"
 _MARKER_TEXT = (
@@ -85,13 +87,25 @@ class TidyFolder:
             sync_path(folder)
         self.placed.clear()
 
-    def mark_incomplete(self) -> None:
-        """Let the folder say that it is not complete, until `mark_complete`."""
-        (self.folder / MARKER).write_text(_MARKER_TEXT, encoding="ascii")
+    @contextlib.contextmanager
+    def marked_incomplete(self) -> Iterator[Callable[[], None]]:
+        """Let the folder say that it is not complete, until what is given is called.
 
-    def mark_complete(self) -> None:
-        """Take the mark away."""
-        (self.folder / MARKER).unlink(missing_ok=True)
+        Raises TemporaryError while another run retrieves into the folder, and OSError.
+        """
+        path = self.folder / MARKER
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(path, flags, 0o640)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.pwrite(descriptor, _MARKER_TEXT.encode(), 0)
+            yield lambda: path.unlink(missing_ok=True)
+        except BlockingIOError as error:
+            raise TemporaryError(
+                f"Another run retrieves into {self.folder}; wait for it, or give another --output."
+            ) from error
+        finally:
+            os.close(descriptor)
 
     def found(self, expected: Iterable[ExpectedInstance]) -> tuple[ReceivedInstance, ...]:
         """Return those of the expected instances that are here, whole, from an earlier run."""

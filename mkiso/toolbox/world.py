@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -38,7 +39,7 @@ class World:
         """Return what stages get, the job's time running from now."""
         seconds = job.archive.deadline_seconds or job.deadline_seconds
         return Context(
-            job=job,
+            job=dataclasses.replace(job, deadline_seconds=seconds),
             deadline=self.monotonic() + seconds,
             monotonic=self.monotonic,
             log=self.log,

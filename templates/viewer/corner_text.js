@@ -2,7 +2,6 @@
 MKISO.cornerText = (function () {
   "use strict";
   let dom = MKISO.dom, words = MKISO.words, display = MKISO.display, geometry = MKISO.geometry;
-  let noDemographics = false;
 
   function nameOf(patient) {
     let name = patient.name || {};
@@ -129,7 +128,7 @@ MKISO.cornerText = (function () {
   function linesOf(viewport) {
     let frame = viewport.frame(), entry = viewport.entry;
     return {
-      tl: noDemographics ? [] : who(entry), tr: what(entry, frame), bl: which(viewport, frame), br: how(frame),
+      tl: who(entry), tr: what(entry, frame), bl: which(viewport, frame), br: how(frame),
       badges: badges(viewport, frame), edges: geometry.edgeLetters(frame, viewport.view)
     };
   }
@@ -167,7 +166,6 @@ MKISO.cornerText = (function () {
   }
 
   return {
-    show: show, linesOf: linesOf, nameOf: nameOf, sexOf: sexOf, seriesTitle: seriesTitle, short: short,
-    hideDemographics: on => { noDemographics = on; }
+    show: show, linesOf: linesOf, nameOf: nameOf, sexOf: sexOf, seriesTitle: seriesTitle, short: short
   };
 })();

@@ -65,7 +65,7 @@ MKISO.display = (function () {
     });
     /* a CT without a window is a CT all the same; air and padding would mislead the percentiles */
     if (!list.length && unitOf(frame) === "HU") list.push({ choice: { usual: true }, voi: { center: 50, width: 400, kind: "LINEAR", explanation: "" }, name: "" });
-    if (!(frame.windows || []).length) list.push({ choice: { percentiles: true }, voi: fallback(frame, picture, percentiles), name: "" });
+    if (!list.length || !(frame.windows || []).length) list.push({ choice: { percentiles: true }, voi: fallback(frame, picture, percentiles), name: "" });
     return list;
   }
 

@@ -142,7 +142,7 @@ MKISO.geometry = (function () {
     dot: dot, minus: minus, plus: plus, cross: cross, unit: unit, planeOf: planeOf,
     toPatient: toPatient, toPixel: toPixel, centreOf: centreOf, distanceAlong: distanceAlong,
     areParallel: areParallel, lettersOf: lettersOf, oppositeOf: oppositeOf, edgeLetters: edgeLetters,
-    screenDirections: screenDirections, crossing: crossing, nearestPlane: nearestPlane,
-    pixelAspect: pixelAspect, cornersOf: cornersOf, numbers: numbers
+    crossing: crossing, nearestPlane: nearestPlane,
+    pixelAspect: pixelAspect
   };
 })();

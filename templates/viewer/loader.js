@@ -98,11 +98,6 @@ MKISO.loader = (function () {
       chunks.delete(chunkKey(series, number));
     },
     whenIdle: give => { idle = give; },
-    takeManifest: () => {
-      let given = arrived.get("manifest");
-      arrived.delete("manifest");
-      return given;
-    },
     counts: () => ({ loads: loads, chunks: chunks.size, scripts: document.head.querySelectorAll("script").length })
   };
 })();

@@ -1,5 +1,4 @@
-/* From stored value to grey (docs/viewer-format.md, 5.1): pure functions, numbers in, numbers out.
-   Tables have one entry for each value of 16 bits, at the value's unsigned bit pattern. */
+/* From stored value to grey (docs/viewer-format.md, 5.1): pure functions, numbers in, numbers out. */
 MKISO.lut = (function () {
   "use strict";
 
@@ -56,15 +55,6 @@ MKISO.lut = (function () {
     return { u8: [0, 256], i8: [-128, 256], u16: [0, 65536], i16: [-32768, 65536] }[sample] || null;
   }
 
-  /* chain for every stored value, as bytes. `low` and `high` bound what occurs, to save time. */
-  function greyTable(sample, chain, low, high) {
-    let range = rangeOf(sample), table = new Uint8Array(range[1]), mask = range[1] - 1, value;
-    let from = Math.max(range[0], low === undefined ? range[0] : low);
-    let to = Math.min(range[0] + range[1] - 1, high === undefined ? Infinity : high);
-    for (value = from; value <= to; value++) table[value & mask] = grey(value, chain);
-    return table;
-  }
-
   /* Palette (PS3.3 C.7.6.3.1.5, C.7.9): red, green, blue of a stored value as bytes. */
   function paletteColour(stored, palette) {
     return ["red", "green", "blue"].map(name => {
@@ -93,15 +83,10 @@ MKISO.lut = (function () {
     return percentileWindow(table.first + low, table.first + high);
   }
 
-  /* Share p (0 ... 1) of sorted values, nearest rank; padding left out by the caller. */
-  function percentile(values, p) {
-    return values[Math.min(values.length - 1, Math.max(0, Math.round(p * (values.length - 1))))];
-  }
-
   return {
     modalityValue: modalityValue, windowed: windowed, voiValue: voiValue,
-    presentationValue: presentationValue, grey: grey, greyTable: greyTable, rangeOf: rangeOf,
+    presentationValue: presentationValue, grey: grey, rangeOf: rangeOf,
     paletteColour: paletteColour, pseudoColour: pseudoColour, percentileWindow: percentileWindow,
-    windowOfTable: windowOfTable, percentile: percentile, look: look
+    windowOfTable: windowOfTable, look: look
   };
 })();

@@ -148,6 +148,8 @@ MKISO.mpr = (function () {
       key: key, at: undefined, number: undefined, uid: "", overlays: undefined, coding: "mpr", sample: made.sample,
       rows: plane.rows, columns: plane.columns, pixel_spacing: plane.spacing, image_position_patient: plane.origin,
       image_orientation_patient: plane.row.concat(plane.column), slice_thickness: step, slice_location: undefined,
+      /* what holds for the first slice alone, and would be taken over from it */
+      instance: undefined, shutters: undefined, ultrasound_regions: undefined, segments: undefined, image_comments: undefined,
       derived: made.shrink > 1 ? "badge.mprreduced" : "badge.mpr", pixel_aspect_ratio: undefined
     });
     if (!made.uniform) Object.assign(frame, { rescale_slope: 1, rescale_intercept: 0 });

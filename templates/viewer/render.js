@@ -9,10 +9,11 @@ MKISO.render = (function () {
 
   function keyOf(sample, chain, palette, tint) {
     function short(table) { return table ? [table.first, table.bits, table.values.length, sumOf(table.values)] : 0; }
+    function all(tables) { return tables ? [short(tables.red), short(tables.green), short(tables.blue)] : 0; }
     return JSON.stringify([
       sample, chain.modality.slope, chain.modality.intercept, short(chain.modality.table),
       chain.voi.center, chain.voi.width, chain.voi.kind, short(chain.voi.table),
-      chain.presentation.inverted, short(chain.presentation.table), chain.presentation.palette ? short(chain.presentation.palette.red) : 0, palette ? short(palette.red) : 0, tint
+      chain.presentation.inverted, short(chain.presentation.table), all(chain.presentation.palette), all(palette), tint
     ]);
   }
 

@@ -58,7 +58,7 @@ MKISO.Viewport = (function () {
     this.presentation = null;
     this.presentations = [];
     this.presentationWanted = "auto";
-    this.ownView = null;
+    this.ownView = this.syncRest = null;
     this.draft = this.cursor = null;
   };
 

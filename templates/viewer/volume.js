@@ -152,6 +152,5 @@ MKISO.volume = (function () {
     return top + (bottom - top) * fy;
   }
 
-  return { arrange: arrange, indexOf: indexOf, toIndex: toIndex, toPoint: toPoint, boundsOf: boundsOf,
-    planeThrough: planeThrough, slice: slice, LEAST_PLANES: LEAST_PLANES };
+  return { arrange: arrange, indexOf: indexOf, boundsOf: boundsOf, planeThrough: planeThrough, slice: slice };
 })();

@@ -368,3 +368,50 @@ def test_runs_of_other_lists_do_not_mix(lab):
     ended = second.run("A3\n")
     assert [row.accessions for row in ended.rows] == [("A3",)]
     assert discs(lab) == ["A3.iso"]
+
+
+def test_the_archive_is_asked_about_the_next_job_while_one_is_retrieved(lab, runs):
+    asked, moving, in_time = [], threading.Event(), []
+
+    def on_find(level, answers):
+        if level == "IMAGE" and moving.is_set():
+            asked.append(level)
+        return answers
+
+    def on_move(move):
+        if move.number == 0:
+            moving.set()
+            end = time.monotonic() + 10
+            while not asked and time.monotonic() < end:
+                time.sleep(0.02)
+            in_time.append(bool(asked))
+        move.normally()
+
+    lab.archive.on_find, lab.archive.on_move = on_find, on_move
+    lab.settings.update(PATIENT)
+    assert runs.run("A1\nA2\n").report.code == 0
+    assert in_time == [True]
+
+
+def test_a_job_that_was_only_looked_up_counts_as_not_tried(lab, runs):
+    """The second is looked up while the first is retrieved; the run is stopped then."""
+    stop = threading.Event()
+
+    def on_move(move):
+        time.sleep(0.3)
+        stop.set()
+        lab.archive.released.wait(10)
+
+    def require_running():
+        if stop.is_set():
+            raise TerminatedJobError("Terminated; nothing was published.")
+
+    lab.archive.on_move = on_move
+    lab.settings.update(PATIENT)
+    ended = runs.run("A1\nA2\n", world=World(require_running=require_running))
+    assert (ended.report.code, codes(ended)) == (143, [143, None])
+    assert [row.attempts for row in ended.rows] == [1, 0]
+    assert runs.rows("SELECT COUNT(*) FROM attempts") == [(1,)]
+    assert list(lab.output.glob(".mkiso-*")) == []
+    lab.archive.on_move = None
+    assert runs.run("A1\nA2\n").report.code == 0

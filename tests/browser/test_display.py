@@ -272,3 +272,14 @@ def test_real_world_values_come_from_a_table_or_a_slope(call, stored, value):
         assert (
             call("return MKISO.tools.realValue(arguments[0], arguments[1])", given, stored) == value
         )
+
+
+@pytest.mark.parametrize("windows", [[], [{"center": 5, "width": 0}], [{"center": 5, "width": -3}]])
+def test_a_window_that_is_none_leaves_the_estimated_one(write_page, open_page, windows):
+    parts, attributes = files.coded_frame(np.arange(100, dtype=np.uint16).reshape(10, 10))
+    disc = files.Disc()
+    common = {"photometric_interpretation": "MONOCHROME2", "windows": windows}
+    disc.add_series([{"frames": [{"parts": parts, **attributes}]}], common=common, modality="MR")
+    browser = open_page(write_page(disc))
+    wanted = np.arange(100) / 99 * 255
+    assert np.abs(painted(browser)[..., 0].reshape(-1) - wanted).max() <= 0.51

@@ -181,13 +181,39 @@ def test_monochrome1_and_inverse_invert_once(call, photometric, shape, inverse):
     assert call("return MKISO.display.isInverse(arguments[0], null)", frame) is inverse
 
 
-def test_the_table_of_all_values_is_the_function(call):
+@pytest.mark.parametrize(
+    ("photometric", "presentation", "inverse"),
+    [
+        ("MONOCHROME1", {"shape": "IDENTITY"}, False),
+        ("MONOCHROME2", {"shape": "INVERSE"}, True),
+        ("MONOCHROME1", {"table": {}}, False),
+        ("MONOCHROME1", {}, True),
+    ],
+)
+def test_a_presentation_state_decides_alone_what_is_white(call, photometric, presentation, inverse):
+    """PS3.4 N.2.1; a state that says nothing leaves it to the image."""
+    frame = {"photometric_interpretation": photometric}
+    said = call("return MKISO.display.isInverse(arguments[0], arguments[1])", frame, presentation)
+    assert said is inverse
+
+
+def test_a_presentation_state_replaces_the_steps_of_the_image(call):
+    frame = {
+        "uid": "1.2", "frameNumber": 1, "photometric_interpretation": "MONOCHROME2",
+        "rescale_slope": 3, "windows": [{"center": 1, "width": 2}],
+    }  # fmt: skip
     got = call(
         """
-        const table = MKISO.lut.greyTable("i16", arguments[0]), bad = [];
-        for (let v = -32768; v < 32768; v += 3) if (table[v & 65535] !== MKISO.lut.grey(v, arguments[0])) bad.push(v);
-        return bad.length;
+        const presentation = { modality: { slope: 2, intercept: -5 }, shape: "INVERSE", voi: [
+            { references: [{ uid: "9.9" }], windows: [{ center: 7, width: 8 }], kind: "LINEAR", tables: [] },
+            { references: [{ uid: "1.2", frames: [2] }], windows: [{ center: 8, width: 9 }], kind: "LINEAR", tables: [] },
+            { references: [{ uid: "1.2", frames: [1] }], windows: [{ center: 40, width: 50 }], kind: "SIGMOID", tables: [] }] };
+        const of = state => { const c = MKISO.display.chainOf(arguments[0], null, state); return [c.modality.slope, c.voi.center, c.voi.width, c.voi.kind, c.presentation.inverted]; };
+        return [of({ presentation }), of({ presentation, inverted: true }), of({ presentation, choice: { window: 0 } }), of({})];
         """,
-        chain(modality={"slope": 0.5, "intercept": -100}),
+        frame,
     )
-    assert got == 0
+    assert got[0] == [2, 40, 50, "SIGMOID", True]
+    assert got[1] == [2, 40, 50, "SIGMOID", False]
+    assert got[2] == [2, 1, 2, "LINEAR", True]
+    assert got[3] == [3, 1, 2, "LINEAR", False]

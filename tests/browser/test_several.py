@@ -100,6 +100,21 @@ def test_three_planes_of_a_volume(page):
     assert page.state()["frames"] == 12
 
 
+def test_a_plane_of_a_volume_has_nothing_of_a_single_slice(page):
+    """Key object, shutter and presentation state are those of one image and not of a cut."""
+    page.run(
+        "const v = MKISO.app.active(); for (const f of v.frames) f.shutters = { shapes: ['CIRCULAR'] }; v.frames[0].instance.place = 3;"
+    )
+    assert page.run("return MKISO.disc.isKey(MKISO.app.active().frames[0])")
+    page.keys("m")
+    page.wait_for("MKISO.mpr.volume() && MKISO.mpr.viewports().every(v => v.frame())")
+    found = page.run(
+        "return MKISO.mpr.viewports().map(v => [MKISO.disc.isKey(v.frame()), !!v.frame().shutters, !!v.presentation, !!v.frame().overlays])"
+    )
+    page.keys("m")
+    assert found == [[False] * 4] * 3
+
+
 def test_no_volume_of_what_is_none(page):
     show(page, 2)
     page.frames()

@@ -2,6 +2,7 @@
 
 # ruff: noqa: E501 - calls of the page's functions stand on one line
 
+import contextlib
 import subprocess
 
 import numpy as np
@@ -30,21 +31,36 @@ def slices(folder):
     return stored
 
 
-@pytest.fixture
-def disc(tmp_path, need_program):
-    need_program("bsdtar")
-    with laboratory(tmp_path) as lab:
-        lab.settings.update(PATIENT, viewer="full")
+@contextlib.contextmanager
+def extracted(folder, mode):
+    """Make a disc with a viewer, read it out by another program, and take away the right to write."""
+    with laboratory(folder) as lab:
+        lab.settings.update(PATIENT, viewer=mode)
         stored = slices(lab.images)
         lab.start()
         result = lab.make()
         assert result.code == 0, result.report
-        folder = tmp_path / "extracted"
-        folder.mkdir()
-        subprocess.run(["bsdtar", "-xf", str(result.discs[0]), "-C", str(folder)], check=True)
-    viewer_files.protect(folder)
-    yield folder, stored
-    viewer_files.unprotect(folder)
+        place = folder / "extracted"
+        place.mkdir()
+        subprocess.run(["bsdtar", "-xf", str(result.discs[0]), "-C", str(place)], check=True)
+    viewer_files.protect(place)
+    yield place, stored
+    viewer_files.unprotect(place)
+
+
+@pytest.fixture
+def disc(tmp_path, need_program):
+    need_program("bsdtar")
+    with extracted(tmp_path, "full") as made:
+        yield made
+
+
+@pytest.fixture
+def reduced(tmp_path, need_program):
+    need_program("bsdtar")
+    pytest.importorskip("PIL", reason="previews need Pillow")
+    with extracted(tmp_path, "preview") as made:
+        yield made
 
 
 def test_a_disc_opens_by_itself_and_shows_what_the_files_hold(disc, open_page):
@@ -91,3 +107,15 @@ def test_its_page_of_contents_is_there_with_and_without_script(disc, open_page, 
     text = chromium.run("return document.querySelector('main').innerText")
     assert "too old, or JavaScript is switched off" in text
     assert "README.TXT" in text
+
+
+def test_previews_are_called_so_wherever_they_are(reduced, open_page):
+    folder, _ = reduced
+    browser = open_page(folder / "INDEX.HTM")
+    assert browser.run("return MKISO.app.active().frame().coding") == "preview"
+    assert browser.run("return MKISO.app.active().picture().bitmap.width") > 0
+    for place in (".corner.tl", ".item", ".notice"):
+        assert "review" in browser.run(
+            "return document.querySelector(arguments[0]).textContent", place
+        )
+    assert "without loss" not in browser.run("return document.querySelector('.notice').textContent")

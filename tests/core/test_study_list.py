@@ -33,6 +33,11 @@ def test_a_study_uid_is_enough_and_repeated_lines_count_once():
     assert not found[0].needs_query
 
 
+def test_what_only_describes_a_study_may_be_anything():
+    (found,) = parsed(f"StudyInstanceUID,PatientID,StudyDate\n1.2.3,{'x' * 65},someday\n")
+    assert found == Selection(study_instance_uids=("1.2.3",), line=2)
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

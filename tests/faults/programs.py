@@ -139,6 +139,7 @@ class Site:
         self.lab, self.brood = lab, brood
         self.state = lab.folder / "xdg"
         self.environment = {"XDG_STATE_HOME": str(self.state), "TMPDIR": str(lab.folder)}
+        self.viewer = "none"  # it starts processes, which most faults have nothing to do with
 
     def forget(self):
         """Begin anew: nothing made, nothing written down, an archive that behaves."""
@@ -157,7 +158,7 @@ class Site:
             "--output", str(output or lab.output),
             "--stall-timeout", "3", "--deadline", "30",
             "--set", "job.first_instance_timeout=3", "--set", "job.quiet_period=0.2",
-            "--set", "job.minimum_free=0", *more,
+            "--set", "job.minimum_free=0", "--viewer", self.viewer, *more,
         ]  # fmt: skip
 
     def run(self, *more, output=None, **order) -> Ended:

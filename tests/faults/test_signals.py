@@ -8,7 +8,19 @@ import time
 
 import pytest
 from faults.ends import UIDS, check_end, heals
-from faults.programs import CHANGE, CREATE, FLUSH, LINK, NAME, OPEN, READ, REMOVE, RESERVE, WRITE
+from faults.programs import (
+    CHANGE,
+    CREATE,
+    ERRORS,
+    FLUSH,
+    LINK,
+    NAME,
+    OPEN,
+    READ,
+    REMOVE,
+    RESERVE,
+    WRITE,
+)
 from invariants import check_output, check_whole
 
 KILL, TERM, INT = signal.SIGKILL, signal.SIGTERM, signal.SIGINT
@@ -189,3 +201,22 @@ def test_too_few_file_handles_are_an_error_and_no_half_disc(site, more):
     if ended.code != 99:  # else there were none for the test's own module
         check_end(site, ended, codes=(73, 74, 75, 78, 80, 83), may_trace=True)
     heals(site, 0)
+
+
+@pytest.mark.fault("F54", "F61", "F62")
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("step", [25, pytest.param(1, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("error", ["EIO", "ENOSPC", KILL, TERM])
+def test_with_the_viewer_and_its_processes_nothing_is_half_either(faulty_site, error, step):
+    site = faulty_site
+    site.viewer = "full"
+    count = site.count(CHANGE, site.lab.output)
+    for nth in range(3, count + 1, step):
+        site.forget()
+        number = ERRORS.get(error) or -error
+        ended = site.fail(CHANGE, nth, number, folder=site.lab.output)
+        if number < 0:
+            check_stopped(site, ended, error, nth)
+        else:
+            check_end(site, ended, may_leave=True)
+            heals(site, nth)

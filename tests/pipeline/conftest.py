@@ -1,5 +1,10 @@
+import os
+import signal
+
 import pytest
 from whole_jobs import laboratory, study
+
+from mkiso.cli.main import main
 
 
 @pytest.fixture
@@ -14,3 +19,15 @@ def lab(tmp_path):
 def archive(lab):
     """The started archive."""
     return lab.start()
+
+
+@pytest.fixture
+def program():
+    """The program in this process, which has its signal handlers and its umask back afterwards."""
+    handlers = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    umask = os.umask(0o022)
+    os.umask(umask)
+    yield main
+    os.umask(umask)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)

@@ -9,7 +9,6 @@ import zipfile
 import pytest
 from whole_jobs import study
 
-from mkiso.cli.main import main
 from mkiso.core.split import FIXED_BYTES
 from mkiso.disc.read_back import check_folder, check_zip
 from mkiso.disc.zip_writer import NOTICE
@@ -56,7 +55,7 @@ def test_a_folder_that_is_there_already_is_the_same_or_refused(lab, archive):
     assert lab.make(deliver_as="folder", check=False).code == 73
 
 
-def test_a_zip_archive_holds_the_same_files(lab, archive, tmp_path):
+def test_a_zip_archive_holds_the_same_files(lab, archive, tmp_path, program):
     lab.make(deliver_as="folder", name="f", check=False)
     result = lab.make(deliver_as="zip", name="z", check=False)
     assert result.code == 0, result.report
@@ -66,7 +65,7 @@ def test_a_zip_archive_holds_the_same_files(lab, archive, tmp_path):
         assert found.namelist()[0] == "DICOMDIR"
         found.extractall(tmp_path / "unpacked")
     assert content_of(tmp_path / "unpacked") == content_of(lab.output / "f")
-    assert main(["verify", str(path)]) == 0
+    assert program(["verify", str(path)]) == 0
 
 
 @pytest.mark.peers

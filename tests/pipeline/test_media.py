@@ -6,7 +6,6 @@ import pytest
 from check_disc import check_disc
 from whole_jobs import study
 
-from mkiso.cli.main import main
 from mkiso.core.split import FIXED_BYTES
 from mkiso.disc.iso_reader import read_iso
 from mkiso.disc.read_back import check_image
@@ -160,19 +159,40 @@ def test_icons_are_in_the_directory_when_asked_for(lab):
     assert check_image(result.discs[-1]).findings == ()
 
 
-def test_plan_asks_and_moves_nothing(lab, archive, capsys):
+def test_plan_asks_and_moves_nothing(lab, archive, capsys, program):
     study(lab.images, 2, series=2, Modality="MR")
     lab.restart()
     archive = lab.archive
     node = f"ABPACS@127.0.0.1:{lab.archive_port}"
-    assert main(["plan", "A1", "--archive", node, "--medium", "cd700", "--json"]) == 0
+    assert program(["plan", "A1", "--archive", node, "--medium", "cd700", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     (disc,) = report["plan"]
     assert disc["instances"] == 6
     assert disc["holds"] == ["A1: CT, 1 series, 4 instances", "A1: MR, 1 series, 2 instances"]
     assert archive.moves == []
-    assert main(["plan", "A1", "--archive", node]) == 0
+    assert program(["plan", "A1", "--archive", node]) == 0
     out = capsys.readouterr().out
     assert "disc 1 of 1: about" in out
     assert "by estimate" in out
     assert not list(lab.folder.rglob("*.iso"))
+
+
+def test_the_viewer_of_a_converted_and_split_disc_shows_what_is_on_it(lab):
+    study(lab.images, 9, Rows=64, Columns=64, PixelData=bytes(range(256)) * 32)
+    lab.start()
+    result = lab.make(
+        viewer="full",
+        profile="STD-GEN-DVD-J2K",
+        compress=True,
+        media_size_bytes=FIXED_BYTES + 6 * 12288,
+    )
+    assert result.code == 0, result.report
+    assert len(result.discs) > 1
+    assert [disc["profile"] for disc in result.report["discs"]] == [
+        "STD-GEN-DVD-J2K" for _ in result.discs
+    ]
+    for path in result.discs:
+        checked = check_image(path, profile="STD-GEN-DVD-J2K")
+        assert checked.errors == ()
+        assert any(file.path.startswith("VIEWER/") for file in checked.files)
+    assert "says that it meets" not in result.warnings

@@ -1,6 +1,7 @@
 """Burning: against xorriso's pseudo-drive for real, and against a drive that does what it likes."""
 
 import contextlib
+import signal
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,15 @@ def image(tmp_path_factory):
     folder = tmp_path_factory.mktemp("burn")
     path, _, _ = write_disc(folder, FEW)
     return path.rename(folder / "disc.iso")
+
+
+@pytest.fixture
+def program():
+    """The program in this process, which has its signal handlers back afterwards."""
+    handlers = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    yield main
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 class Drive:
@@ -113,19 +123,19 @@ def test_a_drive_that_is_not_there_is_said(image, tmp_path, need_program):
 
 
 @pytest.mark.peers
-def test_the_command_burns_and_says_so(image, tmp_path, need_program, capsys):
+def test_the_command_burns_and_says_so(image, tmp_path, need_program, capsys, program):
     need_program("xorriso")
     (tmp_path / "medium").touch()
-    assert main(["burn", str(image), "--device", f"stdio:{tmp_path / 'medium'}"]) == 0
+    assert program(["burn", str(image), "--device", f"stdio:{tmp_path / 'medium'}"]) == 0
     assert "read back and equal" in capsys.readouterr().out
 
 
-def test_a_faulty_image_is_not_burned(image, tmp_path, capsys):
+def test_a_faulty_image_is_not_burned(image, tmp_path, capsys, program):
     bad = tmp_path / "bad.iso"
     content = bytearray(image.read_bytes())
     content[-5000] ^= 1
     bad.write_bytes(content)
-    assert main(["burn", str(bad), "--device", f"stdio:{tmp_path / 'medium'}"]) == 83
+    assert program(["burn", str(bad), "--device", f"stdio:{tmp_path / 'medium'}"]) == 83
     assert not (tmp_path / "medium").exists()
     assert "is not burned" in capsys.readouterr().err
 

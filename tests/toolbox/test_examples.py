@@ -20,12 +20,18 @@ from mkiso.cli.main import COMMANDS
 #: Run until they are stopped.
 LASTING = {"receive", "archive"}
 #: Examples of these are not to be run without an afternoon's time, or have tests of their own.
-ELSEWHERE = {"demo", "burn"}
+ELSEWHERE = {"demo", "burn", "import-disc"}
+
+
+def module_of(name):
+    return importlib.import_module(f"mkiso.cli.commands.{name.replace('-', '_')}")
+
+
 EXAMPLES = [
     (name, example)
     for name in COMMANDS
     if name not in ELSEWHERE
-    for example in getattr(importlib.import_module(f"mkiso.cli.commands.{name}"), "EXAMPLES", ())
+    for example in getattr(module_of(name), "EXAMPLES", ())
 ]
 EXAMPLES = [(name, example) for name, example in EXAMPLES if " batch " not in example]
 

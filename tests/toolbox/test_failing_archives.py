@@ -14,7 +14,7 @@ from odd_archive import OddArchive
 from toolbox_lab import data_sets, make_people
 from whole_jobs import instance, save
 
-from mkiso.toolbox.tidy_folder import MARKER
+from mkiso.toolbox.tidy_folder import MARKER, TidyFolder
 
 PATIENTS = 'PatientID,PatientName\nP1,"Doe, ""JD""^Jane"\n"P,2",Yamada\n'
 
@@ -154,3 +154,32 @@ def test_a_full_output_folder_is_74_and_an_unusable_one_73(lab):
     Path(lab.folder / "file").touch()
     done = lab.run("retrieve", "pacs", "--accession", "A1", "--output", lab.folder / "file")
     assert done.code == 73
+
+
+def test_two_runs_do_not_retrieve_into_one_folder(lab):
+    lab.archive()
+    out = lab.folder / "out"
+    out.mkdir()
+    arguments = ["retrieve", "pacs", "--accession", "A1", "--output", out]
+    with TidyFolder(out, "study").marked_incomplete():
+        done = lab.run(*arguments)
+        assert done.code == 75
+        assert "Another run retrieves" in done.err
+    assert lab.run(*arguments).code == 0
+
+
+def test_a_number_that_nobody_has_leaves_no_mark(lab):
+    lab.archive()
+    out = lab.folder / "out"
+    assert lab.run("retrieve", "pacs", "--accession", "NOBODY", "--output", out).code == 66
+    assert list(out.iterdir()) == []
+
+
+def test_an_option_for_waiting_wins_over_the_nodes_own(lab):
+    with odd_archive(lab) as archive:
+        lab.name("pacs", archive.port, retries=0, stall_timeout=600.0)
+        archive.on_move = lambda move: move.hang()
+        done = lab.run("retrieve", "pacs", "--accession", "A1", "--output", lab.folder / "out",
+                       "--stall-timeout", "1", "--set", "job.first_instance_timeout=1")  # fmt: skip
+    assert done.code == 75
+    assert "sent nothing for 1 s" in done.err

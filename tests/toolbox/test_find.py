@@ -121,6 +121,9 @@ def test_a_further_key_is_a_further_column(lab):
         (["-k", "Colour"], "no attribute"),
         (["-k", "RequestAttributesSequence"], "a sequence"),
         (["--csv", "--uids"], "exclude each other"),
+        (["--level", "patient", "--date", "today"], "--date selects nothing at --level patient"),
+        (["--series", "1.2.3.1"], "--series selects nothing at --level study"),
+        (["-k", "Modality=CT"], "--level series"),
     ],
 )
 def test_what_cannot_be_asked_is_a_usage_error(lab, options, words):

@@ -33,7 +33,7 @@ def test_a_study_arrives_bit_for_bit_under_the_names_of_its_uids(lab, method):
     }
     originals = data_sets(lab.folder / "pacs-files")
     assert all(originals[uid] == content for uid, content in data_sets(out).items())
-    assert done.out.strip() == f"4 instances of 1 studies in {out}."
+    assert done.out.strip() == f"4 instances of 1 study in {out}."
 
 
 @pytest.mark.parametrize(
@@ -194,3 +194,20 @@ def test_real_archives_send_everything_bit_for_bit(
     got = data_sets(out)
     assert len(got) == 5
     assert all(originals[uid] == content for uid, content in got.items())
+
+
+@pytest.mark.data
+def test_real_studies_arrive_bit_for_bit(lab, shared_data):
+    """CT, MR, US, SR, whole slides ... in the syntaxes of many makers, by a list that find made."""
+    archive = lab.archive(folder=shared_data, index_file=lab.folder / "index")
+    done = lab.run("find", "pacs", "--modality", "CT", "--csv", "--limit", "12")
+    (lab.folder / "list.csv").write_text(done.out, encoding="utf-8")
+    out = lab.folder / "out"
+    done = lab.run("retrieve", "pacs", "--from", "list.csv", "--output", out, "--json")
+    assert done.code == 0, done.out
+    stored = {i.sop_instance_uid: i for i in archive.index.stored(())}
+    arrived = data_sets(out)
+    assert len(arrived) == done.report["received"] > 12
+    for uid, content in arrived.items():
+        original = stored[uid]
+        assert original.path.read_bytes()[original.data_set_offset :] == content

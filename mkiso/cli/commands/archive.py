@@ -125,7 +125,7 @@ def ready_line(archive: EmbeddedArchive, address: str) -> str:
         f"{d.ae_title}={d.host}:{d.port}" for d in archive.destinations.values()
     )
     return (
-        f"{archive.ae_title} listening on {address}:{archive.port}, "
+        f"{', '.join(archive.ae_titles)} listening on {address}:{archive.port}, "
         f"{contents.instances} instances of {contents.studies} studies"
         f"{_not_served(contents)}; destinations {destinations or 'none'}"
     )

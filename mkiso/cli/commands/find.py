@@ -84,6 +84,7 @@ def requested(given: dict[str, Any]) -> FindRequest:
     if sum((given["as_csv"], given["uids"], given["as_json"])) > 1:
         raise UsageError("--csv, --json and --uids exclude each other.")
     level = given["level"].upper()
+    _require_at_level(given)
     values = {keyword: text_of(given, word) for word, keyword in _KEYWORDS.items()}
     values["StudyDate"] = require_date_range(text_of(given, "study_date"), today())
     values["Modality"] = values["ModalitiesInStudy"] = text_of(given, "modality").upper()
@@ -94,6 +95,18 @@ def requested(given: dict[str, Any]) -> FindRequest:
         values[key.keyword] = value
     shown = {k: v for k, v in values.items() if v or any(k == e.keyword for e in extra)}
     return FindRequest(level, shown, tuple(extra))
+
+
+def _require_at_level(given: dict[str, Any]) -> None:
+    """Refuse an option that the level cannot be asked for: it would be left out unnoticed."""
+    below = {
+        "patient": ("study", "accession", "study_date", "modality", "series"),
+        "study": ("series",),
+    }
+    for word in below.get(given["level"], ()):
+        if given[word]:
+            name = word.removeprefix("study_")
+            raise UsageError(f"--{name} selects nothing at --level {given['level']}; go lower.")
 
 
 def _show(found: Found, request: FindRequest, given: dict[str, Any]) -> None:

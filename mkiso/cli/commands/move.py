@@ -19,6 +19,7 @@ from mkiso.cli.query_options import (
 from mkiso.cli.session import Session
 from mkiso.cli.streams import text_argument
 from mkiso.cli.tools import open_tools
+from mkiso.core.display_text import counted
 from mkiso.core.report import Report
 
 if TYPE_CHECKING:
@@ -52,8 +53,8 @@ _CODES = (0, 10, 64, 65, 66, 75, 76, 77, 78, 80, 82)
 @click.pass_obj
 def command(session: Session, /, node: str, **given: Any) -> Report:
     """Move all that is asked for."""
-    tools = open_tools(session, given, "stall_timeout", "deadline", "modality")
-    chosen = tools.node(node)
+    tools = open_tools(session, {**given, "archive": node}, "stall_timeout", "deadline", "modality")
+    chosen = tools.job.archive
     look_at = tools.node(given["look_at"]) if given["look_at"] else None
     wanted = selections(given)
     from mkiso.core.addresses import require_ae_title  # noqa: PLC0415 - start-up time
@@ -87,7 +88,7 @@ def command(session: Session, /, node: str, **given: Any) -> Report:
 def _good_news(moves: tuple[Moved, ...], name: str, destination: str) -> str:
     completed = sum(moved.completed for moved in moves)
     listed = sum(len(moved.found.expected) for moved in moves if moved.found)
-    said = f"{name} says that it sent {completed} of {listed} instances to {destination}"
+    said = f"{name} says that it sent {completed} of {counted(listed, 'instance')} to {destination}"
     if all(moved.seen is not None for moved in moves):
         seen = sum(moved.seen or 0 for moved in moves)
         return f"{said}; {seen} of them are there."

@@ -13,6 +13,7 @@ from mkiso.cli.options import GroupedCommand, combine, exit_code_table, option
 from mkiso.cli.query_options import tool_options, work_keys, work_values
 from mkiso.cli.session import Session
 from mkiso.cli.tools import Tools, open_tools, today
+from mkiso.core.display_text import counted
 from mkiso.core.report import Report
 from mkiso.errors import UsageError
 
@@ -72,7 +73,9 @@ def command(session: Session, /, node: str, what: str, **given: Any) -> Report:
         now=datetime.now().astimezone(),
     )
     ended = "completed" if what == "complete" else "discontinued"
-    message = f"{chosen.name} knows that the step is {ended}, with {len(produced)} instances."
+    message = (
+        f"{chosen.name} knows that the step is {ended}, with {counted(len(produced), 'instance')}."
+    )
     return _report(given["uid"], message)
 
 

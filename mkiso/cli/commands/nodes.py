@@ -17,6 +17,7 @@ from mkiso.cli.options import (
 )
 from mkiso.cli.session import Session
 from mkiso.cli.tools import Tools, open_tools, print_lines, terminal_width
+from mkiso.core.display_text import counted
 from mkiso.core.report import Report
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def command(session: Session, /, *, check: bool, **given: Any) -> Report:
     if failed:
         message = f"Nodes that do not answer: {failed} of {len(nodes)}."
     else:
-        message = f"{len(nodes)} nodes{', all answer' if check else ''}."
+        message = f"{counted(len(nodes), 'node')}{', all answer' if check else ''}."
     return Report(
         code=first_code(answers),
         message=message,

@@ -14,6 +14,7 @@ from mkiso.cli.query_options import sort_option, tool_options
 from mkiso.cli.session import Session
 from mkiso.cli.streams import text_argument
 from mkiso.cli.tools import open_tools, print_lines
+from mkiso.core.display_text import counted
 
 if TYPE_CHECKING:
     from mkiso.toolbox.receiving import Receiving
@@ -110,6 +111,6 @@ def _receiving(given: dict[str, Any], job: Any) -> Receiving:
 def _line(content: dict[str, Any]) -> str:
     modalities = ", ".join(content["modalities"]) or "?"
     return (
-        f"study {content['study_instance_uid']}: {content['instances']} instances ({modalities}) "
-        f"in {content['folder']}"
+        f"study {content['study_instance_uid']}: {counted(content['instances'], 'instance')} "
+        f"({modalities}) in {content['folder']}"
     )

@@ -20,6 +20,7 @@ from mkiso.cli.query_options import (
 )
 from mkiso.cli.session import Session
 from mkiso.cli.tools import Tools, open_tools
+from mkiso.core.display_text import counted
 from mkiso.core.report import Report
 from mkiso.errors import UsageError
 
@@ -65,9 +66,15 @@ _CODES = (0, 10, 64, 65, 66, 73, 74, 75, 76, 77, 78, 80, 81, 82, 85)
 def command(session: Session, /, node: str, **given: Any) -> Report:
     """Retrieve all that is asked for."""
     tools = open_tools(
-        session, given, "stall_timeout", "deadline", "lock_wait", "max_instances", "modality"
+        session,
+        {**given, "archive": node},
+        "stall_timeout",
+        "deadline",
+        "lock_wait",
+        "max_instances",
+        "modality",
     )
-    chosen = tools.node(node)
+    chosen = tools.job.archive
     if given["method"]:
         chosen = dataclasses.replace(chosen, retrieve=given["method"])
     wanted = selections(given)
@@ -91,7 +98,10 @@ def _report(
     here = sum(outcome.instances for outcome in outcomes)
     before = sum(outcome.already_there for outcome in outcomes)
     studies = sum(len(o.found.studies) for o in outcomes if o.found is not None)
-    good = f"{here} instances of {studies} studies in {given['output']}."
+    good = (
+        f"{counted(here, 'instance')} of {counted(studies, 'study', 'studies')} "
+        f"in {given['output']}."
+    )
     if before:
         good = f"{good[:-1]}; {before} of them were there already."
     lines = line_results(outcomes) if given["list_file"] else []

@@ -12,6 +12,7 @@ from mkiso.cli.options import GroupedCommand, combine, exit_code_table, option
 from mkiso.cli.query_options import long_tool_options
 from mkiso.cli.session import Session
 from mkiso.cli.tools import open_tools
+from mkiso.core.display_text import counted
 from mkiso.core.report import Report
 from mkiso.errors import UsageError
 
@@ -91,7 +92,7 @@ def command(session: Session, /, node: str, paths: tuple[str, ...], **given: Any
 def _good_news(sent: Sent) -> str:
     before = f", {sent.taken_before} before" if sent.taken_before else ""
     kept = " and is committed to keep them" if sent.commitment else ""
-    return f"{sent.node.name} took {sent.taken} instances{before}{kept}."
+    return f"{sent.node.name} took {counted(sent.taken, 'instance')}{before}{kept}."
 
 
 def _answer(sent: Sent) -> dict[str, Any]:

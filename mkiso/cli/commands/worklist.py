@@ -11,6 +11,7 @@ from mkiso.cli.options import GroupedCommand, combine, exit_code_table
 from mkiso.cli.query_options import shown_options, tool_options, work_keys, work_values
 from mkiso.cli.session import Session
 from mkiso.cli.tools import open_tools, print_lines, terminal_width, today
+from mkiso.core.display_text import counted
 from mkiso.core.report import Report
 from mkiso.errors import NotFoundError, UsageError
 
@@ -62,7 +63,7 @@ def command(session: Session, /, node: str, **given: Any) -> Report:
         print_lines(table_lines(worklist.columns(), found.rows, terminal_width()))
     return Report(
         code=0,
-        message=f"{len(found.rows)} worklist items at {chosen.name}.",
+        message=f"{counted(len(found.rows), 'worklist item')} at {chosen.name}.",
         command="worklist",
         warnings=found.warnings(given["limit"], chosen.name),
         answer={"matches": found.rows} if given["as_json"] else {},

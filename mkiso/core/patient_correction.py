@@ -1,0 +1,263 @@
+"""A data set with another PatientID and PatientName, and nothing else changed (PS3.3 C.2.2).
+
+What stays is given as spans of the original bytes: transfer syntax, private elements, pixels and
+the spelling of every number are those of the file, and a large object needs no memory. Text is
+encoded anew only when the new name does not fit the character set that the data set states; then
+all of it becomes UTF-8 (ISO_IR 192). pydicom would write every element anew then, numbers too.
+
+Identity inside sequences stays: OriginalAttributesSequence says what was, OtherPatientIDsSequence
+what else the patient is called elsewhere; neither is what an archive files an object under. The
+issuer of the replaced PatientID goes, or is replaced: it did not issue the new one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from mkiso.core.byte_source import (
+    EXPLICIT_LITTLE,
+    IMPLICIT_LITTLE,
+    ITEM,
+    ITEM_DELIMITATION,
+    LONG,
+    SEQUENCE_DELIMITATION,
+    UNDEFINED_LENGTH,
+    ByteSource,
+    Element,
+    Encoding,
+    HeaderError,
+    Span,
+    name_of,
+)
+from mkiso.core.folder_names import FolderIdentity
+from mkiso.core.nesting import end_of_value, inner_encoding
+from mkiso.core.sequences import dictionary_vr
+from mkiso.core.text import decode, decode_terms, defined_terms, encode, is_ascii
+
+#: Bytes, or from where to where they stand in the original data set.
+Piece: TypeAlias = "bytes | tuple[int, int]"
+
+UTF_8 = "ISO_IR 192"
+_CHARACTER_SET, _NAME, _ID, _ISSUER = 0x00080005, 0x00100010, 0x00100020, 0x00100021
+_ISSUER_QUALIFIERS = 0x00100024
+#: PS3.5 6.1.2.2: VRs whose text is in the Specific Character Set.
+_TEXT_VRS = frozenset((b"LO", b"LT", b"PN", b"SH", b"ST", b"UC", b"UT"))
+#: A text longer than this is no text, whatever its VR says.
+_LONGEST_TEXT = 16 << 20
+_SHORT_MOST = 0xFFFE
+
+
+@dataclass(frozen=True, slots=True)
+class Corrected:
+    """A corrected data set. `guessed` counts texts that were not what their character set says."""
+
+    pieces: tuple[Piece, ...]
+    size_bytes: int
+    character_set: str  # as it stands in the result
+    guessed: int = 0
+
+
+def corrected(
+    source: ByteSource, encoding: Encoding, identity: FolderIdentity, *, issuer: str = ""
+) -> Corrected:
+    """Return the data set of `source` with this identity.
+
+    Raises HeaderError when it is no whole data set.
+    """
+    elements = list(_elements(source, Span(0, source.size, encoding)))
+    if encoding is EXPLICIT_LITTLE and elements and not elements[0][0].vr:
+        encoding = IMPLICIT_LITTLE  # not what its transfer syntax says; some writers do so
+    stated, old_id, old_issuer = (
+        _value(source, elements, tag) for tag in (_CHARACTER_SET, _ID, _ISSUER)
+    )
+    character_set = stated.decode("ascii", "replace")
+    terms = defined_terms(character_set)
+    values = (identity.patient_name, identity.patient_id, issuer)
+    anew = any(encode(value, terms) is None for value in values)
+    new_terms = (UTF_8,) if anew else terms
+    name, patient_id, new_issuer = (encode(value, new_terms) or b"" for value in values)
+    changes: dict[int, tuple[bytes, bytes] | None] = {
+        _NAME: (b"PN", name),
+        _ID: (b"LO", patient_id),
+    }
+    if anew:
+        changes[_CHARACTER_SET] = (b"CS", UTF_8.encode("ascii"))
+    is_same_id = decode(old_id, character_set) == identity.patient_id
+    if issuer and decode(old_issuer, character_set) != issuer:
+        changes[_ISSUER], changes[_ISSUER_QUALIFIERS] = (b"LO", new_issuer), None
+    elif not issuer and not is_same_id:
+        changes[_ISSUER] = changes[_ISSUER_QUALIFIERS] = None
+    writer = _Writer(source, encoding, terms if anew else None, anew=anew)
+    pieces = writer.data_set(elements, changes)
+    size = sum(len(p) if isinstance(p, bytes) else p[1] - p[0] for p in pieces)
+    return Corrected(pieces, size, UTF_8 if anew else character_set, writer.guessed)
+
+
+_Placed = tuple[Element, int, int]
+
+
+def _elements(source: ByteSource, span: Span) -> Iterator[_Placed]:
+    """Yield each element with the offsets of its beginning and of what follows it."""
+    offset, end, encoding = span
+    while offset < end and not source.only_padding(offset):
+        start = offset
+        element = source.element_at(offset, encoding)
+        if element.tag in {ITEM_DELIMITATION, SEQUENCE_DELIMITATION}:
+            return
+        if element.length == UNDEFINED_LENGTH:
+            offset = end_of_value(source, encoding, element)
+        else:
+            offset = element.value + element.length
+        if offset > end:
+            raise HeaderError(f"The element {name_of(element.tag)} runs over the end.")
+        yield element, start, offset
+
+
+def _value(source: ByteSource, elements: list[_Placed], tag: int) -> bytes:
+    for element, _, stop in elements:
+        if element.tag == tag and stop - element.value <= _LONGEST_TEXT:
+            return source.bytes_at(element.value, stop).rstrip(b" \0")
+    return b""
+
+
+class _Writer:
+    """Joins what changes with what stays."""
+
+    def __init__(
+        self,
+        source: ByteSource,
+        encoding: Encoding,
+        terms: tuple[str, ...] | None,
+        *,
+        anew: bool,
+    ) -> None:
+        self._source = source
+        self._encoding = encoding
+        self._terms = terms
+        self._anew = anew
+        self.guessed = 0
+
+    def data_set(
+        self, elements: list[_Placed], changes: dict[int, tuple[bytes, bytes] | None]
+    ) -> tuple[Piece, ...]:
+        """Return the pieces of a data set with `changes` at its top level; None leaves out."""
+        pieces: list[Piece] = []
+        waiting = sorted(tag for tag, change in changes.items() if change is not None)
+
+        def put_until(tag: int) -> None:
+            while waiting and waiting[0] <= tag:
+                change = changes[waiting[0]]
+                assert change is not None  # noqa: S101 - `waiting` has no others
+                pieces.append(_encoded(self._encoding, waiting.pop(0), *change))
+
+        for element, start, stop in elements:
+            put_until(element.tag)
+            if element.tag in changes or not element.tag & 0xFFFF:
+                continue  # group lengths (retired) would be wrong now
+            made = self._element(element, stop, self._encoding) if self._anew else None
+            _append(pieces, (start, stop) if made is None else made)
+        put_until(0xFFFFFFFF)
+        return tuple(pieces)
+
+    def _element(self, element: Element, stop: int, encoding: Encoding) -> bytes | None:
+        """Return an element in UTF-8; None when it stays as it is."""
+        vr = element.vr or (b"" if encoding.explicit else _implicit_vr(element.tag))
+        if vr == b"SQ":
+            return self._sequence(element, stop, encoding)
+        if vr not in _TEXT_VRS or element.length > _LONGEST_TEXT:
+            return None
+        raw = self._source.bytes_at(element.value, stop)
+        if is_ascii(raw):
+            return None
+        return _encoded(encoding, element.tag, vr, self._in_utf_8(raw, vr))
+
+    def _sequence(self, element: Element, stop: int, encoding: Encoding) -> bytes | None:
+        """Return a sequence in UTF-8; None when there is nothing in it to change."""
+        inside = inner_encoding(self._source, encoding, element.vr, element.value)
+        items = list(_items(self._source, Span(element.value, stop, inside)))
+        made = [self._item(item) for item in items]
+        if all(content is None for content in made):
+            return None
+        body = bytearray()
+        for item, content in zip(items, made, strict=True):
+            whole = self._source.bytes_at(item.start, item.stop) if content is None else content
+            body += inside.tag_and_length.pack(ITEM >> 16, ITEM & 0xFFFF, len(whole)) + whole
+        return _encoded(encoding, element.tag, b"SQ", bytes(body))
+
+    def _item(self, item: Span) -> bytes | None:
+        """Return an item in UTF-8; None when it stays, as one with a character set of its own."""
+        elements = list(_elements(self._source, item))
+        if any(element.tag == _CHARACTER_SET for element, _, _ in elements):
+            return None
+        made = [self._element(element, stop, item.encoding) for element, _, stop in elements]
+        if all(content is None for content in made):
+            return None
+        return b"".join(
+            self._source.bytes_at(start, stop) if content is None else content
+            for (_, start, stop), content in zip(elements, made, strict=True)
+        )
+
+    def _in_utf_8(self, raw: bytes, vr: bytes) -> bytes:
+        if self._terms is not None:
+            try:
+                return decode_terms(raw, self._terms, vr, strict=True).encode("utf-8")
+            except UnicodeDecodeError:
+                pass
+        self.guessed += 1
+        try:
+            raw.decode("utf-8")
+        except UnicodeDecodeError:
+            return raw.decode("latin-1").encode("utf-8")
+        return raw
+
+
+def _implicit_vr(tag: int) -> bytes:
+    return b"" if tag >> 16 & 1 else dictionary_vr(tag)
+
+
+def _items(source: ByteSource, span: Span) -> Iterator[Span]:
+    """Yield where the elements of each item stand; an item's own delimitation is not among them."""
+    offset, end, encoding = span
+    while offset < end:
+        tag, length = source.tag_at(offset, encoding)
+        offset += 8
+        if tag == SEQUENCE_DELIMITATION:
+            return
+        if tag != ITEM:
+            raise HeaderError(f"At byte {offset - 8} {name_of(tag)} stands for an item.")
+        if length != UNDEFINED_LENGTH:
+            yield Span(offset, offset + length, encoding)
+            offset += length
+            continue
+        stop = offset
+        for _, _, after in _elements(source, Span(offset, end, encoding)):
+            stop = after
+        yield Span(offset, stop, encoding)
+        tag, _ = source.tag_at(stop, encoding)
+        offset = stop + 8 if tag == ITEM_DELIMITATION else stop  # some writers leave it out
+
+
+def _encoded(encoding: Encoding, tag: int, vr: bytes, value: bytes) -> bytes:
+    """Return an element in the encoding of the data set."""
+    if len(value) & 1:
+        value += b" "
+    group, number = tag >> 16, tag & 0xFFFF
+    if not encoding.explicit:
+        return encoding.tag_and_length.pack(group, number, len(value)) + value
+    if vr not in LONG and len(value) > _SHORT_MOST:
+        vr = b"UN"  # PS3.5 6.2.2
+    if vr in LONG:
+        head = encoding.header.pack(group, number, vr, 0)
+        return head + encoding.long_length.pack(len(value)) + value
+    return encoding.header.pack(group, number, vr, len(value)) + value
+
+
+def _append(pieces: list[Piece], piece: Piece) -> None:
+    """Append a piece; spans that touch become one."""
+    last = pieces[-1] if pieces else b""
+    if isinstance(piece, tuple) and isinstance(last, tuple) and last[1] == piece[0]:
+        pieces[-1] = (last[0], piece[1])
+    else:
+        pieces.append(piece)

@@ -1,0 +1,98 @@
+"""New identities for old: keyed, so that the same key maps alike and nobody maps without it.
+
+UIDs, PatientIDs, accession numbers and days are made with HMAC-SHA256 (RFC 2104) of what they
+were; nothing is stored. Registered UIDs (1.2.840.10008) stay, since they name no object of ours.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+_REGISTERED = "1.2.840.10008."
+#: Days that dates go back at most: ten years, and at least a month.
+_LEAST_DAYS, _MOST_DAYS = 30, 3650
+_UID = re.compile(r"(?<![\w.])[0-2](?:\.(?:0|[1-9][0-9]*)){2,}(?![\w.]*\w)")
+_ADDRESS = re.compile(r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}")
+_FIRST_DAY = date(1, 1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who a patient is from now on, and by how many days the patient's dates go back."""
+
+    patient_id: str
+    patient_name: str
+    days: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pseudonyms:
+    """What maps identities; `names` are those of a list: PatientID to PatientID and name."""
+
+    key: bytes
+    keep_uids: bool = False
+    names: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+    def uid(self, uid: str) -> str:
+        """Return the UID that stands for one: `2.25.` and 128 bits as of a UUID (PS3.5 B.2)."""
+        if self.keep_uids or not uid or uid.startswith(_REGISTERED):
+            return uid
+        digest = bytearray(self._digest("uid", uid)[:16])
+        digest[6] = digest[6] & 0x0F | 0x80  # RFC 9562: version 8, made in a way of one's own
+        digest[8] = digest[8] & 0x3F | 0x80
+        return f"2.25.{int.from_bytes(digest, 'big')}"
+
+    def accession_number(self, number: str) -> str:
+        """Return the accession number that stands for one; "" stays."""
+        number = number.strip()
+        return f"A{self._word('accession', number)}" if number else ""
+
+    def person(self, patient_id: str, issuer: str = "") -> Person:
+        """Return the pseudonym of a patient. Raises KeyError when a list does not have it."""
+        patient_id = patient_id.strip()
+        who = f"{issuer.strip()}\\{patient_id}"
+        number = int.from_bytes(self._digest("days", who)[:8], "big")
+        days = _LEAST_DAYS + number % (_MOST_DAYS - _LEAST_DAYS)
+        if self.names:
+            return Person(*self.names[patient_id], days)
+        pseudonym = f"P{self._word('patient', who)}"
+        return Person(pseudonym, pseudonym, days)
+
+    def text(self, text: str, numbers: Mapping[str, str]) -> str:
+        """Return a text of ours with its UIDs mapped and `numbers` replaced; addresses stay."""
+        for old in sorted(numbers, key=len, reverse=True):
+            text = re.sub(rf"(?<![\w.]){re.escape(old)}(?![\w])", numbers[old], text)
+        return _UID.sub(self._of_match, text)
+
+    def _of_match(self, match: re.Match[str]) -> str:
+        found = match[0]
+        return found if _ADDRESS.fullmatch(found) else self.uid(found)
+
+    def _digest(self, what: str, value: str) -> bytes:
+        return hmac.new(self.key, f"{what}\0{value}".encode(), hashlib.sha256).digest()
+
+    def _word(self, what: str, value: str) -> str:
+        """Return twelve letters and digits that no reader takes for others."""
+        return base64.b32encode(self._digest(what, value)).decode("ascii")[:12]
+
+
+def shifted(value: str, days: int) -> str | None:
+    """Return a DA or DT value so many days earlier; None when it is no date.
+
+    Times and time zones stay. Parts of a date (a year) cannot be moved by days: None.
+    """
+    digits, rest = value[:8], value[8:]
+    if len(digits) != 8 or not digits.isdecimal():
+        return None
+    try:
+        day = date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
+    except ValueError:
+        return None
+    moved = day - timedelta(days=days) if (day - _FIRST_DAY).days >= days else _FIRST_DAY
+    return f"{moved.year:04d}{moved.month:02d}{moved.day:02d}{rest}"

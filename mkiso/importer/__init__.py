@@ -1,0 +1,1 @@
+"""Folders in: watched, corrected, sent, archived. Stands on stages, network and storage."""
