@@ -104,7 +104,7 @@ def run_mkiso(archive, folder: Path) -> dict:
 
 
 class Company:
-    """Connections to the receiver that are silent, drip, hold associations for nothing, or flood."""
+    """Connections to the receiver that are silent, drip, flood, or hold associations."""
 
     def __init__(self, port: int, count: int = 48) -> None:
         self._port = port

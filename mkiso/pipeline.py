@@ -15,6 +15,7 @@ from contextlib import ExitStack
 from datetime import datetime, timezone
 from pathlib import Path
 
+from mkiso import disguising
 from mkiso.core.conclusion import incomplete, stopped, unexpected
 from mkiso.core.context import Context
 from mkiso.core.custody import Custody
@@ -135,9 +136,10 @@ class JobRun:
             raise ValueError("nothing was acquired")
         times = (self._started, utc(self._world.now()))
         report = report_of(self._job, self._known, self._error, self._log.path, times)
-        report = audited(report, self._known, self._job, self._state_folder, self._log)
+        job = self._known.job_told(self._job)
+        report = audited(report, self._known, job, self._state_folder, self._log)
         in_queue = self._world.custody is not None
-        record(report, self._job, self._state_folder, self._log, in_queue=in_queue)
+        record(report, job, self._state_folder, self._log, in_queue=in_queue)
         self._news.remove()
         self._log.close()
         return report
@@ -166,8 +168,9 @@ class JobRun:
 
     def _begin(self) -> Context:
         job = self._job
+        self._known.disguise = disguising.prepare(job)
         self._state_folder = find_state_folder(job.state_folder, job.output_folder)
-        self._log = open_log(job, self._world, self._state_folder)
+        self._log = open_log(job, self._world, self._state_folder, self._known)
         if self._state_folder:
             self._news = ProgressFile(progress_path(self._state_folder, job.job_id))
         context = context_of(job, self._world, self._log, self._known, self._news)
@@ -186,13 +189,17 @@ class JobRun:
         with ExitStack() as stack:
             workspace = stack.enter_context(workspace_of(job, custody))
             viewing = stack.enter_context(view.run(context, workspace.folder))
-            acquired = acquire(context, workspace, known, viewing, custody)
+            early = view.Viewing(context, workspace.folder, None) if known.disguise else viewing
+            acquired = acquire(context, workspace, known, early, custody)
             work = stack.pop_all()
 
         def rest() -> None:
+            told, made = context.for_job(known.job_told(job)), acquired
             with work:
-                finish(context, workspace, acquired, known, viewing, passphrase=passphrase)
-            _conclude(context, acquired, known, Ledger(self._state_folder, context.warn))
+                if known.disguise:
+                    made = disguising.exchange(acquired, context, workspace, known, viewing)
+                finish(told, workspace, made, known, viewing, passphrase=passphrase)
+            _conclude(told, made, known, Ledger(self._state_folder, context.warn))
 
         self._rest = rest
 
@@ -201,7 +208,8 @@ def look(context: Context, known: Knowledge) -> FindResult:
     """Ask the archive what belongs to the job. Raises what `find` raises, and CantCreateError."""
     with timed("find", known):
         found = known.found = find.run(context)
-        publish.require_possible_name(found, context)
+        told = known.disguise.found(found) if known.disguise else found
+        publish.require_possible_name(told, context.for_job(known.job_told(context.job)))
     return found
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mkiso.core.conclusion import good_news
 from mkiso.core.disc_content import Disc
+from mkiso.core.disguise import Disguise
 from mkiso.core.job import Job
 from mkiso.core.model import FileSet, FindResult, ReceivedInstance
 from mkiso.core.report import ForwardReport, Report
@@ -37,6 +38,15 @@ class Knowledge:
     forwarded: tuple[ForwardReport, ...] = ()
     received: int = 0
     reception: Reception = field(default_factory=Reception)  # of our receiver, with C-MOVE
+    disguise: Disguise | None = None  # of a job that de-identifies
+
+    def disguised(self, sentence: str) -> str:
+        """Return what may be told: with a disguise, nothing of whom the job was about."""
+        return self.disguise.text(sentence) if self.disguise else sentence
+
+    def job_told(self, job: Job) -> Job:
+        """Return the job as reports, ledgers and discs may name it."""
+        return self.disguise.job(job) if self.disguise else job
 
     def count(self, _instance: ReceivedInstance) -> None:
         """Count an instance as soon as it is here: a job that fails says how far it came."""
@@ -67,7 +77,7 @@ def report_of(
     """Return the report of what is known."""
     found = known.found
     not_found = error.not_found if isinstance(error, NotFoundError) else ()
-    return Report(
+    report = Report(
         code=error.code if error else 0,
         message=error.message if error else good_news(known.discs),
         details=error.details if error else (),
@@ -86,6 +96,7 @@ def report_of(
         overruled=tuple(dict.fromkeys(w for plan in known.plans for w in plan.overruled)),
         **study_reports(found, known.acquired.retrieved if known.acquired else None),
     )
+    return known.disguise.report(report) if known.disguise else report
 
 
 def audited(

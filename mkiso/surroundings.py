@@ -84,13 +84,14 @@ def context_of(
     job = dataclasses.replace(job, deadline_seconds=seconds)
 
     def warn(sentence: str) -> None:
+        sentence = known.disguised(sentence)
         if sentence not in known.warnings:
             known.warnings[sentence] = None
             log(f"warning: {sentence}")
 
     def say(sentence: str) -> None:
         log.note(sentence)  # the log knows what the person was told; -v does not say it twice
-        world.say(sentence)
+        world.say(known.disguised(sentence))
 
     def progress(now: Progress) -> None:
         news.show(now)
@@ -108,10 +109,11 @@ def context_of(
     )
 
 
-def open_log(job: Job, world: Surroundings, state_folder: Path | None) -> JobLog:
+def open_log(job: Job, world: Surroundings, state_folder: Path | None, known: Knowledge) -> JobLog:
     """Return the job's log, beginning with what was asked for."""
     path = log_path(state_folder, job.job_id) if state_folder else None
-    log = JobLog(path, world.say if world.log_live else None)
+    log = JobLog(path, world.say if world.log_live else None, known.disguised)
+    job = known.job_told(job)
     asked = ", ".join((*job.accession_numbers, *job.study_instance_uids))
     log(
         f"job {job.job_id}: {asked} from {job.archive.ae_title}@{job.archive.host}:"

@@ -160,6 +160,29 @@ disc_options = combine(
            help="Who asked for the disc; kept in the report."),
 )  # fmt: skip
 
+_DEIDENTIFICATION = "De-identification"
+deidentify_option = option(
+    "--deidentify", is_flag=False, flag_value="basic", metavar="[=PROFILE]",
+    group=_DEIDENTIFICATION,
+    help="Only de-identified copies leave: PS3.15 Basic Profile, with options after a comma, such"
+    " as =basic,retain-modified-dates,clean-descriptors.",
+)  # fmt: skip
+deidentify_options = combine(
+    option("--deidentify-key", metavar="FILE", group=_DEIDENTIFICATION,
+           help="The key of new UIDs, identifiers and dates: the same key maps alike."
+           "  [default: a new one each time, kept nowhere]"),
+    option("--pseudonyms", metavar="FILE", group=_DEIDENTIFICATION,
+           help="CSV list with the columns PatientID, Pseudonym and PseudonymName."
+           "  [default: pseudonyms made with the key]"),
+    option("--burned-in", type=click.Choice(["refuse", "leave-out", "keep"]),
+           group=_DEIDENTIFICATION,
+           help="Objects whose pixels may show a patient; keep: a person has looked."
+           "  [default: refuse]"),
+    option("--blank-regions", metavar="FILE", group=_DEIDENTIFICATION,
+           help="CSV list of rectangles to blank with the option clean-pixel-data: modality,"
+           " model, rows, columns, left, top, width, height."),
+)  # fmt: skip
+
 wait_options = combine(
     option("--stall-timeout", type=float, metavar="SECONDS", group=_WAIT,
            help="No instance for so long: try again, then give up.  [default: 300; 600 for the"

@@ -37,7 +37,8 @@ class Session:
         """Remember what a report of a crash needs; return the job with its state folder, if any."""
         from mkiso.storage import state_folder as storage  # noqa: PLC0415 - start-up time
 
-        self.job_id, self.accessions = job.job_id, job.accession_numbers
+        self.job_id = job.job_id
+        self.accessions = () if job.deidentify else job.accession_numbers
         self.state_folder = storage.find_state_folder(job.state_folder, job.output_folder)
         return dataclasses.replace(job, state_folder=self.state_folder)
 

@@ -150,26 +150,15 @@ def blanked(
         for plane in range(planes):
             pattern = _colour(picture, plane)
             for spans in kept:
-                _put_row(made, spans, picture.columns, width, offset, pattern)
+                at = 0
+                for left, right in spans:
+                    made.fill(pattern, (left - at) * width)
+                    made.stay(offset + left * width, offset + right * width)
+                    at = right
+                made.fill(pattern, (picture.columns - at) * width)
                 offset += picture.columns * width
     made.stay(offset, value + length)  # padding
     return made
-
-
-def _put_row(
-    made: Pieces,
-    spans: Sequence[tuple[int, int]],
-    columns: int,
-    width: int,
-    offset: int,
-    pattern: bytes,
-) -> None:
-    at = 0
-    for left, right in spans:
-        made.fill(pattern, (left - at) * width)
-        made.stay(offset + left * width, offset + right * width)
-        at = right
-    made.fill(pattern, (columns - at) * width)
 
 
 def _kept(

@@ -87,6 +87,11 @@ class JobTable(Struct, frozen=True, kw_only=True):
     robot: Literal["primera", "epson"] | None = None
     copies: Annotated[int, Meta(ge=1, le=99)] | None = None
     image_mode: str | None = None
+    deidentify: str | None = None
+    deidentify_key: str | None = None
+    pseudonyms: str | None = None
+    burned_in: Literal["refuse", "leave-out", "keep"] | None = None
+    blank_regions: str | None = None
 
 
 class RunTable(Struct, frozen=True, kw_only=True):

@@ -39,9 +39,11 @@ _CODE_MEANING, _LONG_CODE_VALUE = 0x00080104, 0x00080119
 _VERSIONS = frozenset((0x00080106, 0x00080107, 0x0040DB06, 0x0040DB07))
 #: What is looked for in descriptions that are cleaned: names and numbers of this very object.
 _TELLING = frozenset(
-    (ACCESSION_NUMBER, PATIENT_NAME, PATIENT_ID, 0x00080020, 0x00080080, 0x00080090, 0x00081048)
-    + (0x00081050, 0x00081060, 0x00081070, 0x00100030, 0x00101000, 0x00101001, 0x00200010)
-    + (0x00321032, 0x00380010, 0x00081010, 0x00081040, 0x00401001, 0x00102297)
+    (
+        *(ACCESSION_NUMBER, PATIENT_NAME, PATIENT_ID, 0x00080020, 0x00080080, 0x00080090),
+        *(0x00081010, 0x00081040, 0x00081048, 0x00081050, 0x00081060, 0x00081070, 0x00100030),
+        *(0x00101000, 0x00101001, 0x00102297, 0x00200010, 0x00321032, 0x00380010, 0x00401001),
+    )
 )
 _LONGEST_TEXT = 1 << 20
 
@@ -57,7 +59,6 @@ class Subject:
     """Whose object it is: the new identity, and what must not stay in cleaned texts."""
 
     person: Person
-    patient_id: bytes  # as it stood
     character_set: str
     tokens: tuple[bytes, ...] = ()
 
@@ -74,7 +75,7 @@ def subject_of(source: ByteSource, encoding: Encoding, person_of: PersonOf) -> S
     patient_id = found.get(PATIENT_ID, b"").strip(b" \0")
     person = person_of(patient_id, found.get(ISSUER, b"").strip(b" \0"), character_set)
     tokens = tokens_of(value for tag, value in found.items() if tag in _TELLING)
-    return Subject(person, patient_id, character_set, tokens)
+    return Subject(person, character_set, tokens)
 
 
 #: PatientID and issuer as they stand, and the character set, to who that is from now on.
@@ -192,6 +193,8 @@ class _Writer:
             vr = known
         if action is Action.EMPTY and tag != ACCESSION_NUMBER:
             made.add(element_head(encoding, tag, vr, 0))
+        elif vr != b"SQ" and length == UNDEFINED_LENGTH and tag >> 16 == 0x7FE0:
+            made.stay(start, stop)  # fragments
         elif vr == b"SQ" or length == UNDEFINED_LENGTH:
             made.join(self._sequence(placed, encoding, action, mode))
         else:
@@ -261,24 +264,36 @@ class _Writer:
         text = raw.strip(b" \0")
         if tag == ACCESSION_NUMBER:
             return self._pseudonyms.accession_number(text.decode("latin-1")).encode("ascii")
-        if tag == PATIENT_ID and text and text == self._subject.patient_id:
-            return self._subject.person.patient_id.encode("ascii")
-        if vr == b"UI" and action in {Action.UID, Action.DUMMY}:
-            uids = text.decode("ascii", "replace").split("\\")
-            return "\\".join(map(self._pseudonyms.uid, uids)).encode("ascii", "replace")
-        if action is Action.CLEAN and can_be_cleaned(raw, self._subject.character_set):
-            if is_text(vr):
-                return cleaned(raw, self._subject.tokens) if text else b""
-        elif action is Action.SHIFT and vr in {b"DA", b"DT"}:
-            days = self._subject.person.days
-            values = [shifted(each, days) for each in text.decode("latin-1").split("\\")]
-            if all(each is not None for each in values):
-                return "\\".join(each or "" for each in values).encode("latin-1")
         if action in {Action.CLEAN, Action.SHIFT}:
+            made = self._cleaned(vr, text) if action is Action.CLEAN else self._shifted(vr, text)
+            if made is not None:
+                return made
             action = self._rules.basic[tag]
         if action is Action.REMOVE:
             return None
-        return b"" if action is Action.EMPTY or not text else dummy_value(vr, len(raw))
+        if action is Action.EMPTY or not text:
+            return b""
+        return self._uids(text) if vr == b"UI" else dummy_value(vr, len(raw))
+
+    def _uids(self, text: bytes) -> bytes:
+        uids = text.decode("ascii", "replace").split("\\")
+        return "\\".join(map(self._pseudonyms.uid, uids)).encode("ascii", "replace")
+
+    def _cleaned(self, vr: bytes, text: bytes) -> bytes | None:
+        """Return a description without what identifies; None when that cannot be done."""
+        if not is_text(vr) or not can_be_cleaned(text, self._subject.character_set):
+            return None
+        return cleaned(text, self._subject.tokens)
+
+    def _shifted(self, vr: bytes, text: bytes) -> bytes | None:
+        """Return dates by the patient's days earlier; None when one of them cannot be."""
+        if vr not in {b"DA", b"DT"}:
+            return None
+        days = self._subject.person.days
+        moved = [shifted(each, days) for each in text.decode("latin-1").split("\\") if each]
+        if any(each is None for each in moved):
+            return None
+        return "\\".join(each or "" for each in moved).encode("latin-1")
 
     def _is_safe_private(self, placed: Placed, creators: dict[int, str]) -> bool:
         """Say whether a private element is on the safe list, or the creator of one."""

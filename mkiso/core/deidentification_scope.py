@@ -10,7 +10,7 @@ from mkiso.core.deidentification_rules import Rules
 
 _STORAGE = "1.2.840.10008.5.1.4.1.1."
 _STRUCTURED = (
-    "it is a structured report or key object document, which needs clean-structured-content"
+    "it is a structured report or a key object selection; clean-structured-content keeps them"
 )
 # Beginning of the SOP class UID, why; the first that fits.
 _LEFT_OUT = (

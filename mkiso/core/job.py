@@ -126,3 +126,8 @@ class Job:
     image_mode: int = 0o640
     state_folder: Path | None = None
     audit: Audit = Audit()
+    deidentify: str = ""  # a profile of core.deidentification_rules; "": identities stay
+    deidentify_key: str = ""  # file of the key; "": a new one that nobody has
+    pseudonyms: str = ""  # list of PatientIDs and what they become; "": by the key
+    burned_in: str = "refuse"  # what may show a patient: "leave-out", "keep"
+    blank_regions: str = ""  # list of rectangles to blank

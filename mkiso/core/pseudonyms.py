@@ -10,14 +10,14 @@ import base64
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 _REGISTERED = "1.2.840.10008."
 #: Days that dates go back at most: ten years, and at least a month.
 _LEAST_DAYS, _MOST_DAYS = 30, 3650
-_UID = re.compile(r"(?<![\w.])[0-2](?:\.(?:0|[1-9][0-9]*)){2,}(?![\w.]*\w)")
+_UID = re.compile(r"(?<![\w.])[0-2](?:\.[0-9]+){2,}(?!\w)")
 _ADDRESS = re.compile(r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}")
 _FIRST_DAY = date(1, 1, 1)
 
@@ -64,15 +64,19 @@ class Pseudonyms:
         pseudonym = f"P{self._word('patient', who)}"
         return Person(pseudonym, pseudonym, days)
 
-    def text(self, text: str, numbers: Mapping[str, str]) -> str:
-        """Return a text of ours with its UIDs mapped and `numbers` replaced; addresses stay."""
+    def text(
+        self, text: str, numbers: Mapping[str, str], ours: Collection[str] = frozenset()
+    ) -> str:
+        """Return a text with its UIDs mapped and `numbers` replaced; addresses and `ours` stay."""
         for old in sorted(numbers, key=len, reverse=True):
-            text = re.sub(rf"(?<![\w.]){re.escape(old)}(?![\w])", numbers[old], text)
-        return _UID.sub(self._of_match, text)
+            if old in text:
+                text = re.sub(rf"(?<!\w){re.escape(old)}(?!\w)", numbers[old], text)
 
-    def _of_match(self, match: re.Match[str]) -> str:
-        found = match[0]
-        return found if _ADDRESS.fullmatch(found) else self.uid(found)
+        def of_match(match: re.Match[str]) -> str:
+            found = match[0]
+            return found if found in ours or _ADDRESS.fullmatch(found) else self.uid(found)
+
+        return _UID.sub(of_match, text)
 
     def _digest(self, what: str, value: str) -> bytes:
         return hmac.new(self.key, f"{what}\0{value}".encode(), hashlib.sha256).digest()

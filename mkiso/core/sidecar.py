@@ -25,6 +25,9 @@ def content_options(job: Job) -> dict[str, Any]:
         options |= {"profile": job.profile, "compress": job.compress}
     if job.icons:
         options["icons"] = True
+    if job.deidentify:
+        options["deidentify"] = job.deidentify
+        options["burned_in"] = job.burned_in
     return options
 
 

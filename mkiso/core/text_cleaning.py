@@ -1,4 +1,4 @@
-"""Descriptions without what identifies: known names and numbers, dates, long numbers (PS3.15 E.3.5).
+"""Descriptions without known names and numbers, dates and long numbers (PS3.15 E.3.5).
 
 A machine does not know every name: what nobody wrote elsewhere in the object stays. Who needs more
 leaves the option out, and the text is removed.

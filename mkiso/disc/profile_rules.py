@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
@@ -16,6 +17,12 @@ from mkiso.disc.examination import ExaminedInstance
 
 Gaps = Counter[ProfileKey]
 
+#: How the elements of keys that every image needs begin.
+_TYPE_1_HEADERS = tuple(
+    (key, struct.pack("<HH2s", key.tag >> 16, key.tag & 0xFFFF, b"US"))
+    for key in PROFILE_KEYS
+    if key.record_type == "IMAGE" and key.type == "1"
+)
 _VRS = {key.tag: key.vr for key in (*PATIENT_KEYS, *SERIES_KEYS)}
 
 
@@ -71,12 +78,26 @@ def _key_gaps(directory: Directory, instances: Mapping[str, ExaminedInstance]) -
         if instance is None:
             continue
         if reference.record_type == "IMAGE":
-            gaps.update(_missing(reference, _tags_of(instance.record)))
+            gaps.update(_missing_of_image(reference, instance.record))
         for record, level in _above(reference, instance):
             upper.setdefault(record, set()).update(_stated(level))
     for record, stated in upper.items():
         gaps.update(_missing(record, stated))
     return gaps
+
+
+def _missing_of_image(record: DirectoryRecord, body: bytes) -> Iterator[ProfileKey]:
+    """Give the keys that an image's record lacks; `body` is the record that we should write.
+
+    On our own discs it is found as it stands: looking each key up would cost a tenth of the
+    read-back.
+    """
+    if record.data.find(body, record.start, record.stop) < 0:
+        yield from _missing(record, _tags_of(body))
+    else:
+        for key, header in _TYPE_1_HEADERS:
+            if header not in body:
+                yield key
 
 
 def _stated(level: Level) -> Iterator[int]:

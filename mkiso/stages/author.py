@@ -68,15 +68,7 @@ def run(
     Raises IdentityError and AmbiguousError when the objects are not of one patient. Without a
     single instance there is no disc.
     """
-    accession_of_study = {s.study_instance_uid: s.accession_number for s in given.found.studies}
-    groups = patients(
-        given.retrieved.instances,
-        accession_of_study,
-        per_patient=context.job.per_patient,
-        same_patient=context.job.same_patient,
-    )
-    for warning in dict.fromkeys(w for group in groups for w in group.warnings):
-        context.warn(warning)
+    groups = require_identity(given, context)
     gaps = _gaps(groups, given.retrieved, one_patient=not context.job.per_patient)
     job = context.job
     divided = [  # whole before the first disc is begun
@@ -92,6 +84,20 @@ def run(
         )
         for number, (group, gap, part) in enumerate(divided, 1)
     )
+
+
+def require_identity(given: Acquired, context: Context) -> Sequence[PatientGroup]:
+    """Return the patients of what arrived. Raises IdentityError and AmbiguousError."""
+    accession_of_study = {s.study_instance_uid: s.accession_number for s in given.found.studies}
+    groups = patients(
+        given.retrieved.instances,
+        accession_of_study,
+        per_patient=context.job.per_patient,
+        same_patient=context.job.same_patient,
+    )
+    for warning in dict.fromkeys(w for group in groups for w in group.warnings):
+        context.warn(warning)
+    return groups
 
 
 def _file_set(

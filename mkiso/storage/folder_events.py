@@ -15,18 +15,8 @@ from typing import Any
 
 #: File systems where another machine's changes make no event here.
 _REMOTE = frozenset(
-    (
-        "9p",
-        "afs",
-        "ceph",
-        "cifs",
-        "fuse.s3fs",
-        "fuse.sshfs",
-        "fuse.glusterfs",
-        "glusterfs",
-        "lustre",
-    )
-    + ("ncpfs", "nfs", "nfs4", "smb2", "smb3", "smbfs", "vboxsf", "virtiofs")
+    {"9p", "afs", "ceph", "cifs", "fuse.glusterfs", "fuse.s3fs", "fuse.sshfs", "glusterfs"}
+    | {"lustre", "ncpfs", "nfs", "nfs4", "smb2", "smb3", "smbfs", "vboxsf", "virtiofs"}
 )
 _STOP_SECONDS = 5.0
 

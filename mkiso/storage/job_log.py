@@ -15,8 +15,17 @@ from typing import IO
 class JobLog:
     """Appends lines to a file from any thread; a full disk never stops the job."""
 
-    def __init__(self, path: Path | None, live: Callable[[str], None] | None = None) -> None:
-        """Open `path` for appending, 0600; `live` gets each line as well. None: no file."""
+    def __init__(
+        self,
+        path: Path | None,
+        live: Callable[[str], None] | None = None,
+        disguise: Callable[[str], str] = str,
+    ) -> None:
+        """Open `path` for appending, 0600; `live` gets each line as well. None: no file.
+
+        `disguise` is asked for what is written instead of a line.
+        """
+        self._disguise = disguise
         self.path = path
         self._live = live
         self._lock = threading.Lock()
@@ -33,6 +42,7 @@ class JobLog:
 
     def note(self, line: str) -> str:
         """Write a line that a person is told anyway into the file alone; return it as written."""
+        line = self._disguise(line)
         shown = line if line.isprintable() else _visible(line)
         stamp = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
         with self._lock:

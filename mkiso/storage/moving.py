@@ -1,4 +1,4 @@
-"""Moves folders and files, also to another file system; nothing is deleted before the copy is safe."""
+"""Moves folders and files, also to another file system; nothing goes before its copy is safe."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ from mkiso.cli.options import (
 )
 from mkiso.cli.session import Session, load_config, new_job_id, read_stdin
 from mkiso.core.report import Report
-from mkiso.errors import CantCreateError, DataError
+from mkiso.errors import CantCreateError, DataError, UsageError
 
 if TYPE_CHECKING:
     from mkiso.batch.worker import World
@@ -106,6 +106,10 @@ def _settings(session: Session, options: dict[str, Any]) -> tuple[Job, Config]:
 
     line, (file, _) = request.command_line(options), load_config(options["config"])
     base, config = request.resolve_settings(line, file, os.environ)
+    if base.encrypt:
+        if base.encrypt.startswith("fd:"):
+            raise UsageError("Every disc of a batch reads the pass phrase: give --encrypt a file.")
+        base = dataclasses.replace(base, encrypt=str(Path(base.encrypt).absolute()))
     require_output_folder(base.output_folder)  # the state folder may be in it
     return session.begin_job(dataclasses.replace(base, job_id=new_job_id())), config
 

@@ -1,0 +1,145 @@
+"""Where an importer keeps things: the watched folder, its work folder, archive and rejected."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mkiso.errors import CantCreateError, DiskError, TemporaryError
+
+WORK = ".mkiso-watch"
+_NAME_FILE, _LOCK, _CLOCK = "folder.json", "lock", "clock"
+_MAKING = ".new"
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The folders of one importer, all absolute."""
+
+    root: Path
+    archive: Path
+    rejected: Path
+
+    @property
+    def work(self) -> Path:
+        """What the importer needs for itself; readable by its user alone."""
+        return self.root / WORK
+
+    @property
+    def own_names(self) -> frozenset[str]:
+        """Entries of the watched folder that are no patient's."""
+        own = (self.work, self.archive, self.rejected)
+        return frozenset(path.name for path in own if path.parent == self.root)
+
+    def names(self) -> list[str]:
+        """Return the entries of the watched folder that may be imported. Raises DiskError."""
+        own = self.own_names
+        try:
+            found = [path.name for path in self.root.iterdir()]
+        except OSError as error:
+            raise DiskError(f"{self.root} cannot be read: {error.strerror}.") from error
+        return sorted(n for n in found if n not in own and not n.startswith("."))
+
+    def clock_ns(self) -> int:
+        """Return what time the file system of the watched folder says it is."""
+        clock = self.work / _CLOCK
+        try:
+            clock.touch(mode=0o600)
+            os.utime(clock)
+            return clock.stat().st_mtime_ns
+        except OSError as error:
+            raise DiskError(f"{self.work} cannot be written: {error.strerror}.") from error
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the watched folder: one importer at a time.
+
+        Raises CantCreateError for the folder, TemporaryError when another importer has it.
+        """
+        try:
+            if not stat.S_ISDIR(self.root.stat().st_mode):
+                raise CantCreateError(f"{self.root} is no folder; name the one to watch.")
+            self.work.mkdir(mode=0o700, exist_ok=True)
+            descriptor = os.open(self.work / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise CantCreateError(f"{self.root} cannot be used: {error.strerror}.") from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(descriptor)
+            raise TemporaryError(
+                f"Another 'mkiso watch' has {self.root}; this one ends at once."
+            ) from error
+        try:
+            yield
+        finally:
+            os.close(descriptor)
+
+    # --- the imports under way, each in a folder of its own
+
+    def begin(self, job_id: str, name: str) -> None:
+        """Make the folder of an import, which remembers what it imports. Raises DiskError."""
+        making = self.work / f"{job_id}{_MAKING}"
+        try:
+            making.mkdir(mode=0o700)
+            text = json.dumps({"folder": name})
+            (making / _NAME_FILE).write_text(text, encoding="ascii")
+            making.rename(self.work / job_id)
+        except OSError as error:
+            raise DiskError(f"{self.work} cannot be written: {error.strerror}.") from error
+
+    def under_way(self) -> dict[str, str]:
+        """Return the imports under way: entry of the watched folder to job."""
+        found: dict[str, str] = {}
+        for path in sorted(self.work.iterdir()):
+            if path.name.endswith(_MAKING):
+                shutil.rmtree(path, ignore_errors=True)
+                continue
+            try:
+                name = json.loads((path / _NAME_FILE).read_text("ascii"))["folder"]
+            except (OSError, ValueError, KeyError, TypeError):
+                continue
+            found[str(name)] = path.name
+        return found
+
+    def copies(self, job_id: str) -> Path:
+        """Return an empty folder for the corrected copies. Raises DiskError."""
+        folder = self.work / job_id / "copies"
+        try:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(mode=0o700)
+        except OSError as error:
+            raise DiskError(f"{self.work} cannot be written: {error.strerror}.") from error
+        return folder
+
+    def drop_copies(self, job_id: str) -> None:
+        """Remove the corrected copies."""
+        shutil.rmtree(self.work / job_id / "copies", ignore_errors=True)
+
+    def leaving(self, job_id: str, name: str) -> Path:
+        """Return where a folder is between the watched one and the archive: nobody adds to it."""
+        place = self.work / job_id / "leaving"
+        place.mkdir(mode=0o700, exist_ok=True)
+        return place / name
+
+    def end(self, job_id: str) -> None:
+        """Forget an import that is over."""
+        shutil.rmtree(self.work / job_id, ignore_errors=True)
+
+
+def require_places(places: Places) -> None:
+    """Make archive and rejected where they are missing. Raises CantCreateError."""
+    for folder in (places.archive, places.rejected):
+        try:
+            folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+        except OSError as error:
+            raise CantCreateError(f"{folder} cannot be made: {error.strerror}.") from error
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise CantCreateError(f"{folder} cannot be written; choose another.")
