@@ -10,7 +10,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 
-.PHONY: demo test test-nightly faults bench clean
+.PHONY: demo test test-nightly faults docs bench clean
 demo: $(VENV)/installed
 	$(BIN)/mkiso demo --output demo
 

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
+import stat
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mkiso.core.directory_text import accession_of
 from mkiso.core.display_text import counted
 from mkiso.core.folder_names import FolderIdentity
+from mkiso.core.model import ReceivedInstance
+from mkiso.core.record_keys import ACCESSION_NUMBER
 from mkiso.core.report import DiscReport, ForwardReport
-from mkiso.errors import DataError, DiskError, ForwardError, IdentityError, MkisoError
+from mkiso.core.text import decode
+from mkiso.errors import (
+    DataError,
+    DiskError,
+    ForwardError,
+    IdentityError,
+    MkisoError,
+    TemporaryError,
+)
 from mkiso.importer.delivering import deliver
 from mkiso.importer.outcome import ImportOutcome, good_news, not_delivered
 from mkiso.importer.preparing import Prepared, prepare, reasons, require_one_patient
@@ -26,10 +37,8 @@ from mkiso.toolbox.world import World
 CHANGED = "It changed while it was read; it is imported when nobody has touched it for a while."
 
 
-class ChangedError(MkisoError):
+class ChangedError(TemporaryError):
     """Somebody added to the folder, or took from it, while it was imported."""
-
-    code, name, retry = 75, "TEMPFAIL", "yes"
 
 
 @dataclass(slots=True)
@@ -86,14 +95,8 @@ class OneImport:
 
         Raises DataError or IdentityError when the whole folder has to be rejected.
         """
-        settings, log = self.settings, self.world.log
-        self._prepared = prepared = prepare(
-            self._source,
-            identity,
-            settings.places.copies(self.job_id),
-            issuer=settings.issuer,
-            require_running=self.world.require_running,
-        )
+        log = self.world.log
+        self._prepared = prepared = self._copied(identity)
         log(f"{counted(len(prepared.instances), 'instance')} to send")
         if prepared.twice:
             log(f"{counted(prepared.twice, 'file')} with an instance that is there already")
@@ -108,6 +111,21 @@ class OneImport:
         require_one_patient(prepared, identity)
         if prepared.rejected:
             self._reject_some()
+
+    def _copied(self, identity: FolderIdentity) -> Prepared:
+        """Return the copies. Raises DataError for a folder that cannot be read."""
+        try:
+            return prepare(
+                self._source,
+                identity,
+                self.settings.places.copies(self.job_id),
+                issuer=self.settings.issuer,
+                require_running=self.world.require_running,
+            )
+        except FileNotFoundError as error:
+            raise ChangedError(CHANGED) from error
+        except OSError as error:
+            raise DataError(f"The folder cannot be read: {error.strerror}.") from error
 
     def _reject_some(self) -> None:
         prepared = self._prepared
@@ -125,20 +143,14 @@ class OneImport:
         return [f"{path}: {reason}" for path, reason in sorted(self._prepared.rejected.items())]
 
     def _require_unchanged(self, folder: Path) -> None:
-        """Raise ChangedError unless the folder holds exactly what was read."""
+        """Raise ChangedError unless the folder holds exactly the files that were read."""
         found = {
             relative: signature(state)
             for relative, state in entries(folder)
-            if relative not in self._prepared.rejected
+            if not stat.S_ISDIR(state.st_mode)
         }
-        known = self._prepared.signatures
-        grown = [p for p, s in found.items() if p not in known and not _is_folder(folder / p)]
-        if grown or any(found.get(p) != s for p, s in known.items() if p not in self._rejected):
+        if found != self._prepared.signatures:
             raise ChangedError(CHANGED)
-
-    @property
-    def _rejected(self) -> frozenset[str]:
-        return frozenset(self._prepared.rejected)
 
     def _deliver(self) -> None:
         """Send, and make the disc. Raises ForwardError, or what kept the disc from being made."""
@@ -154,9 +166,7 @@ class OneImport:
         from mkiso.importer.disc import make_disc  # noqa: PLC0415 - the whole pipeline
 
         copies = self.settings.places.work / self.job_id / "copies"
-        report = make_disc(
-            self.settings.disc, self.make_job_id(), copies, instances, self.world
-        )
+        report = make_disc(self.settings.disc, self.make_job_id(), copies, instances, self.world)
         if report.code:
             self.world.require_running()
             raise ForwardError(f"There is no disc: {report.message}")
@@ -169,15 +179,19 @@ class OneImport:
         the archive unsent. Raises ChangedError or DiskError with everything at its place.
         """
         places = self.settings.places
+        target = free_place(places.archive, self.name, self.now())
+        places.note_target(self.job_id, target)
         leaving = places.leaving(self.job_id, self.name)
         move(self._source, leaving)
         try:
             self._require_unchanged(leaving)
-            target = free_place(places.archive, self.name, self.now())
             move(leaving, target)
         except MkisoError:
-            put_back(leaving, self._source)
+            places.put_back()
+            with contextlib.suppress(OSError):  # not empty when another one went there
+                target.parent.rmdir()
             raise
+        places.put_back()  # removes the empty place
         return str(target.parent)
 
     def _reject_all(self, error: MkisoError) -> ImportOutcome:
@@ -217,7 +231,9 @@ class OneImport:
             message,
             is_open=is_open,
             accession_numbers=tuple(
-                dict.fromkeys(number for i in prepared.instances if (number := accession_of(i)))
+                dict.fromkeys(
+                    number for i in prepared.instances if (number := _accession_number(i))
+                )
             ),
             instances=len(prepared.instances),
             rejected=len(prepared.rejected) or int(whole),
@@ -230,14 +246,9 @@ class OneImport:
         )
 
 
-def put_back(leaving: Path, source: Path) -> None:
-    """Put a folder back where it was; when its name is taken by now it waits where it is."""
-    if not source.exists():
-        move(leaving, source)
-
-
-def _is_folder(path: Path) -> bool:
-    return path.is_dir() and not path.is_symlink()
+def _accession_number(instance: ReceivedInstance) -> str:
+    raw = dict(instance.header.study).get(ACCESSION_NUMBER, b"")
+    return decode(raw, instance.header.character_set).strip()
 
 
 def _unmovable(error: OSError) -> MkisoError:

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mkiso.errors import CantCreateError, DiskError, TemporaryError
+from mkiso.storage.moving import move
 
 WORK = ".mkiso-watch"
-_NAME_FILE, _LOCK, _CLOCK = "folder.json", "lock", "clock"
+_NAME_FILE, _TARGET_FILE, _LOCK, _CLOCK = "folder.json", "target.json", "lock", "clock"
+_LEAVING = "leaving"
 _MAKING = ".new"
 
 
@@ -124,10 +126,48 @@ class Places:
         shutil.rmtree(self.work / job_id / "copies", ignore_errors=True)
 
     def leaving(self, job_id: str, name: str) -> Path:
-        """Return where a folder is between the watched one and the archive: nobody adds to it."""
-        place = self.work / job_id / "leaving"
-        place.mkdir(mode=0o700, exist_ok=True)
+        """Return where a folder is between the watched one and the archive: nobody adds to it.
+
+        Raises DiskError.
+        """
+        number = 1
+        while (place := self.work / _LEAVING / f"{job_id}-{number}").exists():
+            number += 1
+        try:
+            place.mkdir(mode=0o700, parents=True)
+        except OSError as error:
+            raise DiskError(f"{self.work} cannot be written: {error.strerror}.") from error
         return place / name
+
+    def put_back(self) -> None:
+        """Put folders that did not get to the archive back where they were.
+
+        One whose name is taken by now waits until it is free.
+        """
+        leaving = self.work / _LEAVING
+        for place in sorted(leaving.iterdir()) if leaving.is_dir() else ():
+            for folder in list(place.iterdir()):
+                if not os.path.lexists(self.root / folder.name):
+                    move(folder, self.root / folder.name)
+            with contextlib.suppress(OSError):  # somebody waits in it
+                place.rmdir()
+
+    def note_target(self, job_id: str, target: Path) -> None:
+        """Remember where in the archive a folder goes. Raises DiskError."""
+        path = self.work / job_id / _TARGET_FILE
+        try:
+            path.write_text(json.dumps({"target": str(target)}), encoding="ascii")
+        except OSError as error:
+            raise DiskError(f"{self.work} cannot be written: {error.strerror}.") from error
+
+    def archived(self, job_id: str) -> str:
+        """Return the archive's folder of a second that an import went to; "" when it did not."""
+        path = self.work / job_id / _TARGET_FILE
+        try:
+            target = Path(json.loads(path.read_text("ascii"))["target"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return ""
+        return str(target.parent) if os.path.lexists(target) else ""
 
     def end(self, job_id: str) -> None:
         """Forget an import that is over."""

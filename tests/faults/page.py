@@ -1,7 +1,8 @@
 """Writes docs/faults.md: every row of the matrix, the tests that make it happen, how they ended.
 
-`python tests/faults/page.py` runs the tests that carry the mark `fault` and writes the page; with
-`--keep-results` it takes the results that the page has, and renews the rest.
+`python tests/faults/page.py` runs the tests that carry the mark `fault` and writes the page; folders
+below `tests/` as arguments limit that to those. Other results stay as they are on the page;
+`--keep-results` runs nothing.
 """
 # ruff: noqa: T201
 
@@ -134,11 +135,13 @@ class Recorder:
         }
 
 
-def run_tests():
+def run_tests(folders):
     import pytest  # noqa: PLC0415 - not needed for the page alone
 
     recorder = Recorder()
-    pytest.main(["-m", "fault and not nightly", "-q", "-n0", str(TESTS)], plugins=[recorder])
+    places = [str(TESTS / folder) for folder in folders] or [str(TESTS)]
+    marks = "fault and not nightly"
+    pytest.main(["-m", marks, "-q", "-n0", "-p", "no:cacheprovider", *places], plugins=[recorder])
     return recorder.words
 
 
@@ -150,7 +153,7 @@ def main():
     old = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
     results = results_of_page(old, tests)
     if "--keep-results" not in sys.argv:
-        results |= run_tests()
+        results |= run_tests(sys.argv[1:])
     PAGE.write_text(render(AREAS, tests, results), encoding="utf-8")
     print(f"{PAGE}: {len(tests)} rows with tests")
 

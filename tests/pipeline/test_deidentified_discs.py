@@ -4,7 +4,7 @@ import json
 
 import pydicom
 import pytest
-from conftest_deidentified import KEY, every_byte, originals_of, strings_of
+from deidentified import KEY, every_byte, originals_of, strings_of
 from whole_jobs import instance, laboratory, save
 
 from mkiso.stages.verify import check_path
