@@ -10,7 +10,7 @@ import dataclasses
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime, timezone
 from pathlib import Path
@@ -32,9 +32,11 @@ from mkiso.errors import (
     InterruptedJobError,
     MkisoError,
     NotFoundError,
+    TemporaryError,
     TerminatedJobError,
 )
 from mkiso.network.our_receiver import bound_receiver
+from mkiso.queued_run import checks_later, kept_instances, require_not_grown
 from mkiso.run_record import Knowledge, audited, record, report_of, timed, utc
 from mkiso.stages import (
     author,
@@ -53,7 +55,6 @@ from mkiso.stages import resolve as resolving
 from mkiso.storage.job_log import JobLog
 from mkiso.storage.ledger import Ledger
 from mkiso.storage.progress_file import ProgressFile
-from mkiso.storage.resuming import adopt
 from mkiso.storage.state_folder import find_state_folder, progress_path
 from mkiso.storage.workspace import Workspace, require_free
 from mkiso.surroundings import (
@@ -107,6 +108,7 @@ class JobRun:
         self._news = ProgressFile(None)
         self._state_folder: Path | None = None
         self._error: MkisoError | None = None
+        self.was_turned_away = False
         self._context: Context | None = None
         self._rest: Callable[[], None] | None = None
 
@@ -114,9 +116,13 @@ class JobRun:
         """Begin with the first half: ask what belongs to the job, while another one is retrieved.
 
         Only whoever holds the port already may do so: a job of its own takes the port first.
+        An archive that is busy with the other one is asked again in this one's turn.
         """
         self._started = utc(self._world.now())
         self._guarded(self._look_ahead)
+        self.was_turned_away = isinstance(self._error, TemporaryError)
+        if self.was_turned_away:
+            self._error = None
 
     def acquire(self) -> bool:
         """Do the first half, or the rest of it; return whether it left something to finish."""
@@ -185,6 +191,7 @@ class JobRun:
         job, known = self._job, self._known
         context = self._context or self._begin()
         custody = self._world.custody
+        label.require_templates(job)
         passphrase = pack.passphrase_of(job)
         with ExitStack() as stack:
             workspace = stack.enter_context(workspace_of(job, custody))
@@ -196,6 +203,8 @@ class JobRun:
         def rest() -> None:
             told, made = context.for_job(known.job_told(job)), acquired
             with work:
+                if checks_later(context, custody):
+                    require_not_grown(context, acquired.found, known)
                 if known.disguise:
                     made = disguising.exchange(acquired, context, workspace, known, viewing)
                 finish(told, workspace, made, known, viewing, passphrase=passphrase)
@@ -235,7 +244,7 @@ def acquire(
         found = known.found or look(context, known)
         kept: tuple[ReceivedInstance, ...] = ()
         if custody and workspace.is_adopted:
-            kept = _kept(custody, found, workspace, context, listeners)
+            kept = kept_instances(custody, found, workspace, context, listeners)
         with timed("retrieve", known):
             result = retrieve.run(
                 found,
@@ -243,7 +252,9 @@ def acquire(
                 receiver=receiver,
                 folder=workspace.folder,
                 find_again=lambda: find.run(context),
-                has_grown=lambda found: find.has_grown(found, context),
+                has_grown=lambda found: (
+                    not checks_later(context, custody) and find.has_grown(found, context)
+                ),
                 listeners=listeners,
                 already=kept,
             )
@@ -258,23 +269,6 @@ def acquire(
             "there is nothing to put on a disc."
         )
     return known.acquired
-
-
-def _kept(
-    custody: Custody,
-    found: FindResult,
-    workspace: Workspace,
-    context: Context,
-    listeners: Sequence[retrieve.Listener],
-) -> tuple[ReceivedInstance, ...]:
-    """Return what an earlier attempt received and the archive still lists."""
-    listed = {instance.sop_instance_uid for instance in found.expected}
-    every = adopt(workspace.folder, custody.kept, context.log)
-    kept = tuple(instance for instance in every if instance.sop_instance_uid in listed)
-    for instance in kept:
-        for listener in listeners:
-            listener(instance)
-    return kept
 
 
 def finish(

@@ -13,8 +13,8 @@ def originals_of(folder):
             yield pydicom.dcmread(path)
 
 
-def strings_of(data_sets, keywords=None):
-    """The identifying strings of data sets: names, numbers, dates, UIDs of six characters or more."""
+def strings_of(data_sets):
+    """The identifying strings of data sets: names, numbers, dates and UIDs."""
     found = set()
     for data_set in data_sets:
         for element in data_set.iterall():

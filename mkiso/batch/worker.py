@@ -7,18 +7,20 @@ one that is being written.
 
 from __future__ import annotations
 
+import dataclasses
 import queue
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from mkiso.core.batch_rules import BatchPolicy, is_unreachable, verdict
+from mkiso.core.batch_rules import BatchPolicy, is_given_up, is_unreachable, verdict
 from mkiso.core.context import Progress
-from mkiso.core.job_queue import JobQueue, QueuedJob, Verdict
+from mkiso.core.job_queue import FAILED, JobQueue, QueuedJob, Verdict
 from mkiso.core.report import Report
 from mkiso.errors import TerminatedJobError
 from mkiso.pipeline import JobRun, Surroundings
+from mkiso.storage.workspace import remove_abandoned
 
 #: How long the worker sleeps between two looks at the clock and at the signals.
 _NAP_SECONDS = 0.2
@@ -65,6 +67,7 @@ class Worker:
     _changed: threading.Condition = field(default_factory=threading.Condition)
     _failure: BaseException | None = None
     _ahead: tuple[QueuedJob, JobRun, threading.Thread] | None = None
+    _takes_two: bool | None = None  # whether the archive takes two associations at a time
 
     def run(self) -> None:
         """Do jobs until none is left, the archive is given up, or the run is stopped.
@@ -110,13 +113,14 @@ class Worker:
         if self._ahead is not None:
             (taken, run, thread), self._ahead = self._ahead, None
             thread.join()
+            self._takes_two = not run.was_turned_away
             return taken, run
         now_due = self.jobs.take(self.world.now())
         return None if now_due is None else (now_due, self._run_of(now_due))
 
     def _look_ahead(self) -> None:
         """Ask the archive about the next job; called when one is being retrieved."""
-        if self._ahead is None and self._failure is None:
+        if self._ahead is None and self._failure is None and self._takes_two is not False:
             taken = self.jobs.take(self.world.now())
             if taken is not None:
                 run = self._run_of(taken)
@@ -177,7 +181,9 @@ class Worker:
             require_running=require_running,
             log_live=self.world.log_live,
             now=self.world.now,
-            custody=self.jobs.custody(job_id),
+            custody=dataclasses.replace(
+                self.jobs.custody(job_id), check_later=bool(self._takes_two)
+            ),
         )
         return JobRun(taken.job, surroundings)
 
@@ -198,4 +204,6 @@ class Worker:
         """Decide and write down what becomes of a job."""
         decided = verdict(report, taken, self.policy, self.world.now())
         self.jobs.end(taken.job.job_id, report, decided)
+        if decided.state == FAILED and is_given_up(report.code, taken.attempts, self.policy):
+            remove_abandoned(taken.job.output_folder, taken.job.job_id)  # nobody goes on with it
         self.world.ended(taken, report, decided)

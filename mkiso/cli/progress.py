@@ -17,7 +17,7 @@ from mkiso.core.display_text import size_text
 #: A stage reports every instance; people and pipes want fewer.
 _BETWEEN_SECONDS = 0.2
 #: Stages whose `done` counts bytes.
-_BYTE_STAGES = ("write", "verify")
+_BYTE_STAGES = ("write", "verify", "burn")
 
 
 class ProgressView(Protocol):

@@ -133,6 +133,22 @@ class AuditTable(Struct, frozen=True, kw_only=True):
     tls_verify_host: Flag | None = None
 
 
+class WatchTable(Struct, frozen=True, kw_only=True):
+    """`[watch]`: the importer. Times as text, such as 180s or 90d."""
+
+    pattern: str | None = None
+    unicode: Flag | None = None
+    hash_means: str | None = None
+    issuer: str | None = None
+    settle: str | None = None
+    archive_to: str | None = None
+    rejected_to: str | None = None
+    keep: str | None = None
+    keep_logs: str | None = None
+    first_pause: str | None = None
+    poll: Flag | None = None
+
+
 class Config(Struct, frozen=True, kw_only=True):
     """One layer of configuration, or several laid over each other."""
 
@@ -145,6 +161,7 @@ class Config(Struct, frozen=True, kw_only=True):
     templates: FolderTable = FolderTable()
     state: FolderTable = FolderTable()
     audit: AuditTable = AuditTable()
+    watch: WatchTable = WatchTable()
 
 
 #: Tables of the file by their name; `nodes` holds one NodeTable a name.
@@ -157,6 +174,7 @@ TABLES: Mapping[str, type[Struct]] = {
     "templates": FolderTable,
     "state": FolderTable,
     "audit": AuditTable,
+    "watch": WatchTable,
 }
 
 

@@ -38,3 +38,5 @@ class Custody:
     kept: tuple[KeptInstance, ...] = ()
     arrived: Callable[[ReceivedInstance], None] = _forget  # called from the receiver's threads
     keep_after: frozenset[int] = KEEP_AFTER
+    #: Whether the study has grown is asked when the port is free again, not before.
+    check_later: bool = False

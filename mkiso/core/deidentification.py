@@ -45,6 +45,8 @@ _TELLING = frozenset(
         *(0x00101000, 0x00101001, 0x00102297, 0x00200010, 0x00321032, 0x00380010, 0x00401001),
     )
 )
+#: Commands, file meta, directories (PS3.7 E, PS3.10 7.1, 8.6), and stray delimitations.
+_NOT_OF_DATA_SETS = frozenset((0x0000, 0x0002, 0x0004, 0x0006, 0xFFFE))
 _LONGEST_TEXT = 1 << 20
 
 
@@ -123,7 +125,8 @@ class _Writer:
                 made.join(additions[waiting.pop(0)])
 
         creators: dict[int, str] = {}
-        for placed in elements_of(self._source, Span(0, self._source.size, encoding)):
+        span = Span(0, self._source.size, encoding)
+        for placed in elements_of(self._source, span, is_item=False):
             tag = placed.element.tag
             put_until(tag)
             if tag not in additions:
@@ -175,17 +178,17 @@ class _Writer:
         creators: dict[int, str],
     ) -> None:
         """Append what becomes of an element, if anything."""
-        (tag, vr, length, _), start, stop = placed
+        tag, vr, length, _ = placed.element
         if not tag & 0xFFFF:  # group lengths (retired) would be wrong now
             return
         if tag >> 16 & 1:
             if self._is_safe_private(placed, creators):
-                made.stay(start, stop)
-            return
-        if tag == PIXEL_DATA:
-            made.join(self._blank(placed, encoding) if self._blank else _stretch(start, stop))
+                made.stay(placed.start, placed.stop)
             return
         known = dictionary_vr(tag)
+        if tag == PIXEL_DATA and self._blank:
+            made.join(self._blank(placed, encoding))
+            return
         action = self._action(tag, known)
         if action is Action.REMOVE:
             return
@@ -194,7 +197,7 @@ class _Writer:
         if action is Action.EMPTY and tag != ACCESSION_NUMBER:
             made.add(element_head(encoding, tag, vr, 0))
         elif vr != b"SQ" and length == UNDEFINED_LENGTH and tag >> 16 == 0x7FE0:
-            made.stay(start, stop)  # fragments
+            _stay(made, placed, encoding, vr)  # fragments
         elif vr == b"SQ" or length == UNDEFINED_LENGTH:
             made.join(self._sequence(placed, encoding, action, mode))
         else:
@@ -207,7 +210,7 @@ class _Writer:
             return action
         group = tag >> 16
         is_family = group & 0xFF00 in {0x5000, 0x6000}  # curves; overlays are nothing without data
-        if is_family or known_vr == b"UN" or group <= 0x0007:
+        if is_family or known_vr == b"UN" or group in _NOT_OF_DATA_SETS:
             return Action.REMOVE
         return Action.KEEP
 
@@ -235,15 +238,16 @@ class _Writer:
             self._data_set(item, mode)
             for item in items_of(self._source, Span(element.value, placed.stop, inside))
         ]
-        return sequence_pieces(encoding, element.tag, element.vr, inside, items)
+        vr = b"UN" if encoding.explicit and not element.vr else element.vr
+        return sequence_pieces(encoding, element.tag, vr, inside, items)
 
     def _put_value(
         self, made: Pieces, placed: Placed, encoding: Encoding, vr: bytes, action: Action
     ) -> None:
         """Append a value."""
-        (tag, _, length, start), begins, stop = placed
+        (tag, _, length, start), _, stop = placed
         if action is Action.KEEP or (action is Action.SHIFT and (vr == b"TM" or tag in _VERSIONS)):
-            made.stay(begins, stop)
+            _stay(made, placed, encoding, vr)
             return
         if length > _LONGEST_TEXT:
             raw = b""
@@ -312,10 +316,15 @@ class _Writer:
         return is_plain and (group, creator, number & 0xFF) in safe
 
 
-def _stretch(start: int, stop: int) -> Pieces:
-    made = Pieces()
-    made.stay(start, stop)
-    return made
+def _stay(made: Pieces, placed: Placed, encoding: Encoding, vr: bytes) -> None:
+    """Append an element as it stands; one without a VR that others can read gets its own."""
+    element = placed.element
+    head = element_head(encoding, element.tag, element.vr, element.length)
+    if not encoding.explicit or (element.vr and len(head) == element.value - placed.start):
+        made.stay(placed.start, placed.stop)
+        return
+    made.add(element_head(encoding, element.tag, vr, element.length))
+    made.stay(element.value, placed.stop)
 
 
 def _code(encoding: Encoding, value: str, meaning: str) -> Pieces:

@@ -124,7 +124,8 @@ class Disguise:
             )
             for study in report.studies
         )
-        return dataclasses.replace(report, **texts, studies=studies)
+        answer = self._value(dict(report.answer))
+        return dataclasses.replace(report, **texts, studies=studies, answer=answer)
 
     def _expected(self, instance: ExpectedInstance) -> ExpectedInstance:
         return dataclasses.replace(
@@ -137,8 +138,12 @@ class Disguise:
     def _value(self, value: Any) -> Any:
         if isinstance(value, str):
             return self.text(value)
-        if isinstance(value, tuple):
-            return tuple(map(self._value, value))
+        if isinstance(value, (tuple, list)):
+            return type(value)(map(self._value, value))
+        if isinstance(value, dict):
+            return {key: self._value(each) for key, each in value.items()}
+        if not dataclasses.is_dataclass(value) or isinstance(value, type):
+            return value
         fields = {f.name: self._value(getattr(value, f.name)) for f in dataclasses.fields(value)}
         return dataclasses.replace(value, **fields)
 

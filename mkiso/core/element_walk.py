@@ -101,14 +101,20 @@ class Pieces:
                 self.fill(*part)
 
 
-def elements_of(source: ByteSource, span: Span) -> Iterator[Placed]:
-    """Yield the elements of a data set or item, up to a delimitation. Raises HeaderError."""
+def elements_of(source: ByteSource, span: Span, *, is_item: bool = True) -> Iterator[Placed]:
+    """Yield the elements of an item, up to a delimitation, or of a data set. Raises HeaderError.
+
+    In a data set a delimitation ends nothing: some writers leave one where a sequence was.
+    """
     offset, end, encoding = span
     while offset < end and not source.only_padding(offset):
         start = offset
         element = source.element_at(offset, encoding)
         if element.tag in {ITEM_DELIMITATION, SEQUENCE_DELIMITATION}:
-            return
+            if is_item:
+                return
+            offset = element.value
+            continue
         if element.length == UNDEFINED_LENGTH:
             offset = end_of_value(source, encoding, element)
         else:

@@ -30,9 +30,11 @@ _ANSWERS = (
         "retrieve",
         "move",
         "send",
+        "deidentify",
         "mpps",
         "jobs",
         "status",
+        "watch",
     ),
 )
 #: The end of a finding's id that stands for a question nobody asked.

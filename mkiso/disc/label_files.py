@@ -81,6 +81,18 @@ def write_robot_job(
     return _write(image.with_suffix(family.ending), lines.encode("utf-8"), mode)
 
 
+def check_label_templates(kind: str, robot: str, site_templates: Path | None = None) -> None:
+    """Render what a job will need with a sample. Raises ConfigError naming a broken template."""
+    label = Label("Doe, Jane", "4711", "1970-01-01", "Hospital", "CT", "A1", "", "A1", "DICOM ONLY")
+    if kind:
+        label_svg(label, site_templates)
+    if robot:
+        sample = {"image": "", "label_file": "", "fields_file": "", "job_id": "", "disc_type": ""}
+        render(
+            ROBOTS[robot].template, site_templates, escape=False, label=label, copies=1, **sample
+        )
+
+
 def _write(path: Path, content: bytes, mode: int) -> Path:
     """Write a file whole: whoever watches the folder sees it under its name when it is."""
     part = path.with_name(f".{path.name}.part")

@@ -40,6 +40,12 @@ def open_zip(
         yield DiscReading()
         return
     with archive:
+        if passphrase is None and any(entry.flag_bits & 1 for entry in archive.infolist()):
+            findings.error(
+                "zip.encrypted", "The archive is encrypted; unpack it with its pass phrase first."
+            )
+            yield DiscReading(size_bytes=path.stat().st_size)
+            return
         files: dict[str, FileOnDisc] = {}
         entries = _entries(archive, path.stat().st_size, findings)
         total, done = sum(entry.file_size for entry in entries.values()), 0

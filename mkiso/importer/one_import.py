@@ -50,7 +50,7 @@ class OneImport:
     settings: ImportSettings
     ledger: ImportLedger
     world: World
-    make_job_id: Callable[[], str]
+    make_disc_id: Callable[[], str]
     now: Callable[[], float] = time.time
     _prepared: Prepared = field(default_factory=Prepared)
     _forwarded: tuple[ForwardReport, ...] = ()
@@ -166,7 +166,7 @@ class OneImport:
         from mkiso.importer.disc import make_disc  # noqa: PLC0415 - the whole pipeline
 
         copies = self.settings.places.work / self.job_id / "copies"
-        report = make_disc(self.settings.disc, self.make_job_id(), copies, instances, self.world)
+        report = make_disc(self.settings.disc, self.make_disc_id(), copies, instances, self.world)
         if report.code:
             self.world.require_running()
             raise ForwardError(f"There is no disc: {report.message}")

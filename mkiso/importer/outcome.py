@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from mkiso.core.display_text import counted
 from mkiso.core.report import DiscReport, ForwardReport
-from mkiso.errors import OK
-
-#: Codes of an import that is over; with all others another attempt follows.
-REJECTED = 65
+from mkiso.errors import BATCH_PARTIAL, OK, IdentityError
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +28,6 @@ class ImportOutcome:
     archived: str = ""  # the folder of that second, without the patient's
     rejected_to: str = ""
     log: str = ""
-    warnings: tuple[str, ...] = field(default=())
 
     def plain(self) -> dict[str, Any]:
         """Return it for JSON."""
@@ -61,7 +57,7 @@ class ImportOutcome:
     def line(self) -> str:
         """Return it as one line for people."""
         how = f" [{self.code}]" if self.code else ""
-        return f"import {self.job_id}: {self.message}{how}"
+        return f"{self.job_id}: {self.message}{how}"
 
 
 def good_news(
@@ -89,11 +85,23 @@ def not_delivered(forwarded: Iterable[ForwardReport]) -> str:
     return f"{'; '.join(lacking)}. It stays where it is and is tried again."
 
 
-def totals(outcomes: Iterable[ImportOutcome]) -> Mapping[str, int]:
-    """Return how many folders were imported, rejected (also in part) and left to do."""
-    counts = {"imported": 0, "rejected": 0, "open": 0}
-    for outcome in outcomes:
-        done = "open" if outcome.is_open else "imported" if outcome.archived else "rejected"
-        counts[done] += 1
-        counts["rejected"] += outcome.archived != "" and outcome.code != OK
-    return counts
+def conclusion(outcomes: Sequence[ImportOutcome], left: int) -> tuple[int, str]:
+    """Return the exit code and the sentence for a run that is over.
+
+    One kind of failure keeps its code, several are 10; 81 wins over all. `left` entries have not
+    settled, which is no failure.
+    """
+    done = sum(1 for each in outcomes if each.archived)
+    to_do = sum(1 for each in outcomes if each.is_open)
+    parts = [
+        f"{counted(done, 'folder')} imported",
+        *([f"{len(outcomes) - done - to_do} rejected"] if done + to_do < len(outcomes) else []),
+        *([f"{to_do} to be tried again"] if to_do else []),
+        *([f"{left} still changing, left for the next run"] if left else []),
+    ]
+    codes = {each.code for each in outcomes if each.code}
+    if IdentityError.code in codes:
+        code = IdentityError.code
+    else:
+        code = BATCH_PARTIAL if len(codes) > 1 else next(iter(codes), OK)
+    return code, f"{', '.join(parts)}."

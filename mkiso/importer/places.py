@@ -152,6 +152,10 @@ class Places:
             with contextlib.suppress(OSError):  # somebody waits in it
                 place.rmdir()
 
+    def parked(self) -> frozenset[str]:
+        """Return the names of folders that wait until they can be put back."""
+        return frozenset(path.name for path in (self.work / _LEAVING).glob("*/*"))
+
     def note_target(self, job_id: str, target: Path) -> None:
         """Remember where in the archive a folder goes. Raises DiskError."""
         path = self.work / job_id / _TARGET_FILE

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from mkiso.errors import MkisoError
-from mkiso.importer.one_import import ChangedError, OneImport
+from mkiso.importer.one_import import CHANGED, OneImport
 from mkiso.importer.outcome import ImportOutcome
 from mkiso.importer.places import require_places
 from mkiso.importer.settings import ImportSettings
@@ -34,12 +34,13 @@ class _Retry:
 
 @dataclass(slots=True)
 class Importer:
-    """Imports what is in a folder. `begin_log` gives the surroundings of one import."""
+    """Imports what is in a folder. `job_world` gives the surroundings of one import."""
 
     settings: ImportSettings
     ledger: ImportLedger
     world: World
     make_job_id: Callable[[], str]
+    make_disc_id: Callable[[], str]
     job_world: Callable[[str], World]
     ended: Callable[[ImportOutcome], None]
     monotonic: Callable[[], float] = time.monotonic
@@ -87,7 +88,9 @@ class Importer:
         assert settling is not None  # noqa: S101 - `open` made it
         places.put_back()
         names = places.names()
-        self._forget_gone(frozenset(names))
+        self._forget_gone(frozenset(names) | places.parked())
+        if self._events is not None:
+            self._events.forget(set(names))
         waits = settling.waits(names)
         soonest, self.left = float("inf"), 0
         for name, wait in waits.items():
@@ -97,9 +100,10 @@ class Importer:
             if due <= 0 and settling.is_being_written(name):
                 self.world.log("a file is still open for writing: its folder is left alone")
                 settling.forget(name)
-                due = self.settings.settle_seconds
+                due = max(self.settings.settle_seconds, _SOONEST_SECONDS)
+                self.left += 1
+            self.left += wait > 0
             if due > 0:
-                self.left += wait > 0
                 soonest = min(soonest, due)
                 continue
             soonest = min(soonest, self._import(name))
@@ -148,7 +152,7 @@ class Importer:
                     job_id, error.code, error.message, is_open=True, log=world.log_path
                 )
         run = OneImport(
-            job_id, name, self.settings, self.ledger, world, self.make_job_id, now=self.now
+            job_id, name, self.settings, self.ledger, world, self.make_disc_id, now=self.now
         )
         return run.run()
 
@@ -160,9 +164,10 @@ class Importer:
         if not outcome.is_open:
             self.settings.places.end(outcome.job_id)
             return float("inf")
-        if outcome.code == ChangedError.code and not outcome.forwarded and before is None:
+        if outcome.message == CHANGED:
             settling.forget(name)
             self.left += 1
+            return self.settings.settle_seconds
         pause = self.settings.first_pause_seconds
         if before is not None:
             pause = min(2 * before.pause, self.settings.longest_pause_seconds)
@@ -209,7 +214,7 @@ class Importer:
             events.start()
         except OSError as error:
             self.world.say(
-                f"The system gives no events for {places.root} ({error.strerror}); looking every "
+                f"The system gives no events for {places.root} ({error.strerror}): looking every "
                 f"{_POLL_SECONDS:g} seconds instead."
             )
             self._events = None
@@ -218,7 +223,8 @@ class Importer:
 
     @property
     def _look_seconds(self) -> float:
-        return self.settings.look_seconds if self._events else _POLL_SECONDS
+        is_told = self._events is not None and self._events.is_alive
+        return self.settings.look_seconds if is_told else _POLL_SECONDS
 
     def _last_event(self, name: str) -> float | None:
         return self._events.last_change(name) if self._events else None
@@ -231,6 +237,6 @@ class Importer:
             nap = min(left, _SOONEST_SECONDS)
             if self._events is None:
                 time.sleep(nap)
-            elif self._events.wait(nap):
-                time.sleep(_SOONEST_SECONDS)  # more will follow
-                return
+            elif self._events.wait(nap):  # nothing that changes now is due sooner than that
+                end = min(end, self.monotonic() + self.settings.settle_seconds + _SOONEST_SECONDS)
+                time.sleep(nap)

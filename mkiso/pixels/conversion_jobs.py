@@ -86,7 +86,7 @@ def convert_instances(
         for number, (instance, step) in enumerate(planned)
         if step.target != instance.transfer_syntax_uid
     }
-    _run(jobs.values(), folder, tick)
+    _run(jobs.values(), folder / "first", tick)
     again = {
         number: _ConversionJob(
             job.instance, planned[number][1].fallback, folder / f"{number:08d}p.dcm"
@@ -95,17 +95,18 @@ def convert_instances(
         if job.result is None
         and planned[number][1].fallback not in {"", job.instance.transfer_syntax_uid}
     }
-    _run(again.values(), folder, tick)
+    _run(again.values(), folder / "second", tick)
     levels: LevelCache = {}
     for number, (instance, step) in enumerate(planned):
         yield _outcome(instance, step, jobs.get(number), again.get(number), levels)
 
 
 def _run(jobs: Iterable[_ConversionJob], folder: Path, tick: Tick) -> None:
-    """Do jobs with as many workers as there are processors."""
+    """Do jobs with as many workers as there are processors, which use the new `folder`."""
     waiting = list(jobs)
     if not waiting:
         return
+    folder.mkdir(mode=0o700)
     pool = WorkerPool(folder, limits=_LIMITS)
     try:
         for job in waiting:

@@ -6,10 +6,16 @@ from collections.abc import Sequence
 
 from mkiso.core.context import Context
 from mkiso.core.disc_content import Disc
+from mkiso.core.job import Job
 from mkiso.core.label import label_of
 from mkiso.core.model import FileSet
-from mkiso.disc.label_files import write_label, write_robot_job
+from mkiso.disc.label_files import check_label_templates, write_label, write_robot_job
 from mkiso.errors import DiskError
+
+
+def require_templates(job: Job) -> None:
+    """Test the templates before the archive is asked. Raises ConfigError naming a broken one."""
+    check_label_templates(job.label, job.robot, job.templates_folder)
 
 
 def run(discs: Sequence[Disc], plans: Sequence[FileSet], context: Context, *, made_on: str) -> None:

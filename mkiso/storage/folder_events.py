@@ -1,4 +1,4 @@
-"""Wakes whoever waits for changes in a folder, by the system's events; the only user of watchdog.
+"""Wakes whoever waits for changes in a folder, by the system's events; the only user of watchfiles.
 
 Events are a hint and no more: queues overflow, and a file system that another machine writes to
 has none. What changed is decided by looking.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ _REMOTE = frozenset(
     | {"lustre", "ncpfs", "nfs", "nfs4", "smb2", "smb3", "smbfs", "vboxsf", "virtiofs"}
 )
 _STOP_SECONDS = 5.0
+#: How long events are gathered, and how soon a stop is noticed, in milliseconds.
+_GATHER_MS, _NOTICE_MS = 200, 200
 
 
 class FolderEvents:
@@ -37,41 +39,41 @@ class FolderEvents:
         self._changed: dict[str, float] = {}
         self._wake = threading.Event()
         self._lock = threading.Lock()
-        self._observer: Any = None
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether events are still to be expected."""
+        return self._thread is not None and self._thread.is_alive()
 
     def start(self) -> None:
         """Begin. Raises OSError when the system gives no (more) watches."""
-        from watchdog.events import (  # noqa: PLC0415 - start-up time
-            FileClosedEvent,
-            FileCreatedEvent,
-            FileDeletedEvent,
-            FileModifiedEvent,
-            FileMovedEvent,
-            FileSystemEvent,
-            FileSystemEventHandler,
+        from watchfiles import watch  # noqa: PLC0415 - start-up time
+
+        changes = watch(
+            os.fsdecode(self._folder),
+            watch_filter=None,
+            debounce=_GATHER_MS,
+            rust_timeout=_NOTICE_MS,
+            yield_on_timeout=True,
+            stop_event=self._stopping,
+            raise_interrupt=False,
         )
-        from watchdog.observers import Observer  # noqa: PLC0415
-
-        note = self._note
-
-        class Handler(FileSystemEventHandler):
-            def on_any_event(self, event: FileSystemEvent) -> None:
-                note(event.src_path, event.dest_path)
-
-        wanted: list[type[FileSystemEvent]] = [
-            FileClosedEvent, FileCreatedEvent, FileDeletedEvent, FileModifiedEvent, FileMovedEvent,
-        ]  # fmt: skip
-        observer = Observer()
-        observer.schedule(Handler(), os.fsdecode(self._folder), recursive=True, event_filter=wanted)
-        observer.start()
-        self._observer = observer
+        try:
+            next(changes)  # it takes its watches with the first, which is why it waits for it
+        except (OSError, RuntimeError) as error:
+            raise OSError(getattr(error, "errno", 0) or 0, "no watches") from error
+        self._thread = threading.Thread(
+            target=self._listen, args=(changes,), name="events", daemon=True
+        )
+        self._thread.start()
 
     def stop(self) -> None:
         """End, if it began."""
-        if self._observer is not None:
-            self._observer.stop()
-            self._observer.join(_STOP_SECONDS)
-            self._observer = None
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join(_STOP_SECONDS)
 
     def wait(self, seconds: float) -> bool:
         """Wait for an event, so long at most; return whether there was one."""
@@ -90,11 +92,17 @@ class FolderEvents:
             for name in self._changed.keys() - names:
                 del self._changed[name]
 
-    def _note(self, *paths: bytes | str) -> None:
-        """Note the entries that some paths are in; called from a thread of the library."""
+    def _listen(self, changes: Iterator[set[tuple[Any, str]]]) -> None:
+        """Note changes until the end; what fails ends it silently, since it may quote a name."""
+        try:
+            for some in changes:
+                self._note(path for _, path in some)
+        except Exception:  # noqa: BLE001 - of foreign code; whoever looks at `is_alive` will poll
+            self._wake.set()
+
+    def _note(self, paths: Iterable[str]) -> None:
+        """Note the entries that some paths are in."""
         for path in paths:
-            if not path:
-                continue
             rest = os.fsencode(path)[len(self._folder) + 1 :]
             name = os.fsdecode(rest.split(b"/", 1)[0])
             if name and name not in self._ignored and not name.startswith("."):

@@ -142,5 +142,16 @@ class ImportLedger:
             )  # fmt: skip
 
 
+def destinations_of(file: LedgerFile, job_id: str) -> dict[str, dict[str, int]]:
+    """Return how many instances each destination of an import has taken and has not."""
+    if not file.rows("SELECT 1 FROM sqlite_master WHERE name = 'import_sends'"):
+        return {}
+    rows = file.rows(
+        "SELECT node, SUM(taken), SUM(NOT taken) FROM import_sends WHERE job_id = ? GROUP BY node",
+        job_id,
+    )
+    return {node: {"taken": taken, "failed": failed} for node, taken, failed in rows}
+
+
 def _iso(seconds: float) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S.000+00:00", time.gmtime(seconds))

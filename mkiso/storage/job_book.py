@@ -10,6 +10,7 @@ from typing import Any
 from mkiso.core.job_queue import CANCELLED, CANCELLING, DONE, FAILED, RUNNING, WAITING
 from mkiso.core.job_value import decode_job
 from mkiso.errors import NotFoundError, UsageError
+from mkiso.storage.import_ledger import destinations_of
 from mkiso.storage.ledger_access import LedgerFile
 from mkiso.storage.workspace import remove_abandoned
 
@@ -58,6 +59,7 @@ def show_job(file: LedgerFile, job_id: str) -> dict[str, Any]:
     job["instances"] = dict(counts)
     job["missing"] = [uid for (uid,) in missing]
     job["discs"] = known.get("discs", [])
+    job["destinations"] = destinations_of(file, job_id)
     job["log"] = known.get("log", "")
     return job
 

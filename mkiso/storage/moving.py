@@ -121,7 +121,7 @@ def _sync(path: Path) -> None:
 def _sentence(target: Path, error: Exception) -> str:
     """Say what is wrong with a place without naming the folder, which names a patient."""
     where = target.parent.parent
-    number = error.errno if isinstance(error, OSError) else _errno_of(error)
+    number = (error.errno if isinstance(error, OSError) else None) or _errno_of(error)
     why = os.strerror(number) if number else "the copy failed"
     return f"Nothing can be moved to {where}: {why}; nothing was deleted. Make room, or repair it."
 

@@ -246,13 +246,15 @@ def _is_resumable(folder: Path, now: float) -> bool:
 def _remove(folder: Path) -> None:
     """Remove a work folder as far as it goes, its lock last: a sweeper knows the rest by that."""
     with contextlib.suppress(OSError):
-        for entry in [each for each in folder.iterdir() if each.name != _LOCK_NAME]:
-            if entry.is_dir() and not entry.is_symlink():
-                shutil.rmtree(entry, ignore_errors=True)
-            else:
+        with os.scandir(folder) as found:
+            entries = list(found)
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path, ignore_errors=True)
+            elif entry.name != _LOCK_NAME:
                 with contextlib.suppress(OSError):
-                    entry.unlink()
-        if [each.name for each in folder.iterdir()] == [_LOCK_NAME]:
+                    os.unlink(entry.path)  # noqa: PTH108 - thousands of them
+        if os.listdir(folder) == [_LOCK_NAME]:  # noqa: PTH208 - names are all that is wanted
             (folder / _LOCK_NAME).unlink()
         folder.rmdir()
 

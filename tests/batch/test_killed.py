@@ -9,8 +9,10 @@ import threading
 import time
 from pathlib import Path
 
+import jsonschema
 import pytest
 from batch_runs import codes
+from cli_schema import SCHEMA
 
 from mkiso.core.batch_rules import BatchPolicy
 from mkiso.storage import job_book
@@ -263,6 +265,8 @@ def test_the_commands_about_jobs(lab, programs):
             [sys.executable, "-m", "mkiso", *words, *options],
             capture_output=True, text=True, check=False, timeout=60,
         )  # fmt: skip
+        if "--json" in words:
+            jsonschema.validate(json.loads(done.stdout), SCHEMA)
         return done.returncode, done.stdout, done.stderr
 
     code, stdout, _ = mkiso("jobs", "--json")
@@ -316,3 +320,23 @@ def test_status_of_a_running_and_of_a_killed_job(lab, programs):
 def test_the_policy_of_a_run_is_what_its_options_say(runs):
     runs.policy = BatchPolicy(first_pause_seconds=0.0)
     assert codes(runs.run("A1\n")) == [0]
+
+
+def test_a_summary_that_cannot_be_written_is_told_before_the_work(lab, programs, tmp_path):
+    code, _, stderr = programs.run("A1\n", "--summary", str(tmp_path / "missing" / "n.csv"))
+    assert (code, len(stderr.splitlines())) == (73, 1)
+    assert lab.archive.moves == []
+
+
+def test_a_summary_that_fails_in_the_end_does_not_hide_the_discs(lab, programs, tmp_path):
+    (tmp_path / "n.csv").mkdir()
+    code, stdout, stderr = programs.run("A1\n", "--json", "--summary", str(tmp_path / "n.csv"))
+    assert (code, len(stderr.splitlines())) == (73, 1)
+    assert json.loads(stdout)["jobs"][0]["code"] == 0
+    assert discs(lab) == ["A1.iso"]
+
+
+def test_a_pass_phrase_that_can_be_read_once_is_refused(lab, programs):
+    code, _, stderr = programs.run("A1\n", "--encrypt", "fd:0")
+    assert code == 64
+    assert "give --encrypt a file" in stderr

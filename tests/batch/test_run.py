@@ -3,17 +3,17 @@
 import json
 import threading
 import time
-from pathlib import Path
 
 import jsonschema
 import pytest
 from batch_runs import Runs, codes, states, studies
+from cli_schema import SCHEMA
 from whole_jobs import PATIENT, SECRETS, instance, save
 
 from mkiso.batch.worker import World
-from mkiso.core import report as report_module
 from mkiso.core.report import message_lines
 from mkiso.errors import CantCreateError, TemporaryError, TerminatedJobError
+from mkiso.pipeline import JobRun
 from mkiso.stages import verify
 from mkiso.storage import job_book
 from mkiso.storage.ledger_access import BatchLock, LedgerFile
@@ -111,6 +111,7 @@ def test_an_incomplete_job_is_tried_up_to_its_limit_and_then_left(lab, runs):
     )
     ended = runs.run("A1\n", max_attempts=2)
     assert (codes(ended), len(runs.ended)) == ([80], 2)
+    assert list(lab.output.glob(".mkiso-*")) == []
     runs.run("A1\n", max_attempts=2)
     assert len(runs.ended) == 2
     lab.archive.on_move = None
@@ -323,10 +324,9 @@ def test_a_ledger_that_cannot_be_opened_ends_the_run(tmp_path):
 
 
 def test_the_report_is_what_its_schema_says(lab, runs):
-    schema = json.loads(Path(report_module.__file__).with_name("report_schema.json").read_text())
     lab.output.mkdir()
     ended = runs.run("A1\nNONE\nB*\n")
-    jsonschema.validate(json.loads(json.dumps(ended.report.to_dict())), schema)
+    jsonschema.validate(json.loads(json.dumps(ended.report.to_dict())), SCHEMA)
 
 
 @pytest.mark.fault("F77")
@@ -415,3 +415,37 @@ def test_a_job_that_was_only_looked_up_counts_as_not_tried(lab, runs):
     assert list(lab.output.glob(".mkiso-*")) == []
     lab.archive.on_move = None
     assert runs.run("A1\nA2\n").report.code == 0
+
+
+def test_a_study_that_grows_meanwhile_is_asked_for_its_rest(lab, runs):
+    """From the third job on the growth is looked for beside the next retrieval."""
+    grown = []
+
+    def on_move(move):
+        move.normally()
+        if move.number == 2 and not grown:
+            study, series, _ = move.uids[0].rsplit(".", 2)
+            ds = instance(study, int(series), 9, AccessionNumber="A3", PatientID="PIDQ77-A3")
+            grown.append(ds.SOPInstanceUID)
+            lab.archive.rescan(save(lab.images, f"{study}/9", ds))
+
+    lab.archive.on_move = on_move
+    ended = runs.run("A1\nA2\nA3\nA4\n")
+    assert ended.report.code == 0
+    assert [row.attempts for row in ended.rows] == [1, 1, 2, 1]
+    assert ended.rows[2].discs[0]["instances"] == 4
+    assert lab.archive.moves[-1].uids == grown
+
+
+def test_an_archive_that_takes_one_association_at_a_time_is_no_failure(lab, runs):
+    looked = []
+
+    def turned_away(self):
+        looked.append(self)
+        self.was_turned_away = True
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(JobRun, "look_ahead", turned_away)
+        ended = runs.run("A1\nA2\nA3\n")
+    assert (ended.report.code, len(looked)) == (0, 1)
+    assert [row.attempts for row in ended.rows] == [1, 1, 1]

@@ -9,6 +9,7 @@ from mkiso.core.retrieval_plan import (
     first_requests,
     halves,
     image_requests,
+    rest_requests,
     series_requests,
 )
 
@@ -65,3 +66,13 @@ def test_halving_finds_every_instance_that_can_be_sent(count, data):
         requests += halves(request, [i for i in everything if i.sop_instance_uid not in got])
     assert got == {i.sop_instance_uid for i in everything} - bad
     assert asked <= 4 * count
+
+
+def test_of_what_is_here_in_part_only_the_rest_is_asked_for_and_by_name():
+    begun, untouched = instances(3, "1.1.1"), instances(3, "1.1.2")
+    requests = rest_requests(found(), [*begun[2:], *untouched], (), {"1.1.1"})
+    assert [(r.level, r.series_instance_uid, r.sop_instance_uids) for r in requests] == [
+        ("SERIES", "1.1.2", ()),
+        ("IMAGE", "1.1.1", ("1.1.1.2",)),
+    ]
+    assert rest_requests(found(), (), (), {"1.1.1", "1.1.2"}) == ()

@@ -680,6 +680,36 @@ def test_a_single_fault_is_found(fault, good, tmp_path, need_program):
     assert fault.finding in found, sorted(found)
 
 
+PROFILE_FAULTS = (
+    ("STD-GEN-CD", "profile.key", without("IMAGE", "ImageType")),
+    ("STD-GEN-DVD-JPEG", "profile.key", without("IMAGE", "Rows")),
+    ("STD-GEN-DVD-J2K", "profile.key", without("PATIENT", "PatientBirthDate")),
+    ("STD-GEN-DVD-J2K", "profile.key", without("IMAGE", "PixelSpacing")),
+    ("STD-GEN-USB-JPEG", "profile.file-system", lambda contents: None),
+    ("STD-GEN-BD-JPEG", "profile.file-system", lambda contents: None),
+)
+
+
+@pytest.mark.parametrize(("profile", "finding", "change"), PROFILE_FAULTS)
+def test_what_keeps_a_disc_from_a_profile_is_a_fault_only_when_it_is_asked_for(
+    good, tmp_path, profile, finding, change
+):
+    path = faulty(Fault("profile", finding, change), good, tmp_path)
+    asked = check_image(path, profile=profile)
+    assert {each.id for each in asked.errors} == {finding}
+    assert profile not in asked.profiles
+    unasked = check_image(path)
+    assert unasked.errors == ()
+    assert profile not in unasked.profiles
+
+
+def test_a_compressed_instance_is_no_general_purpose_cd(tmp_path):
+    path, _, _ = write_disc(tmp_path, ("CT_small.dcm", "JPEG2000.dcm"))
+    asked = check_image(path, profile="STD-GEN-CD")
+    assert {each.id for each in asked.errors} == {"profile.transfer-syntax"}
+    assert asked.profiles == ("STD-GEN-DVD-J2K",)
+
+
 def others(fault):
     """Give the judges of DICOMDIR alone that see a fault."""
     return {

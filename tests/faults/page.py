@@ -1,8 +1,8 @@
 """Writes docs/faults.md: every row of the matrix, the tests that make it happen, how they ended.
 
-`python tests/faults/page.py` runs the tests that carry the mark `fault` and writes the page; folders
-below `tests/` as arguments limit that to those. Other results stay as they are on the page;
-`--keep-results` runs nothing.
+`python tests/faults/page.py` runs the tests that carry the mark `fault` and writes the page;
+folders below `tests/` as arguments limit that to those. Other results stay as they are on the
+page; `--keep-results` runs nothing.
 """
 # ruff: noqa: T201
 
@@ -99,18 +99,17 @@ def rows_of_page(page):
     return dict(zip(lines, whole, strict=True))
 
 
-def results_of_page(page, tests):
+def results_of_page(page):
     """(path, name) -> words, as they are on the page."""
     results = {}
-    for row, ends in re.findall(r"^\| ([FG]\d+) \|.* \| ([^|]*) \|$", page, re.MULTILINE):
-        words = ends.split("<br>")
-        mine = tests.get(row, [])
-        if len(words) == len(mine):
-            results |= {
-                (path, name): word
-                for (path, name, _), word in zip(mine, words, strict=True)
-                if word != "-"
-            }
+    for names, ends in re.findall(
+        r"^\| [FG]\d+ \|.* \| ([^|]*) \| ([^|]*) \|$", page, re.MULTILINE
+    ):
+        for shown, words in zip(names.split("<br>"), ends.split("<br>"), strict=True):
+            path, _, name = shown.removeprefix("`").partition("` ")
+            name = name.removesuffix(" (nightly)").replace(" ", "_")
+            if words != "-":
+                results[path, f"test_{name}"] = words
     return results
 
 
@@ -151,7 +150,7 @@ def main():
 
     tests = marks_by_row()
     old = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
-    results = results_of_page(old, tests)
+    results = results_of_page(old)
     if "--keep-results" not in sys.argv:
         results |= run_tests(sys.argv[1:])
     PAGE.write_text(render(AREAS, tests, results), encoding="utf-8")

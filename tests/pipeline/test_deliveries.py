@@ -125,6 +125,7 @@ def test_an_encrypted_disc_opens_with_the_pass_phrase_alone(lab, archive, phrase
     assert good.errors == ()
     wrong = check_zip(path, passphrase=b"something else 12", as_disc=False)
     assert wrong.errors
+    assert "zip.encrypted" in {finding.id for finding in check_zip(path).errors}
 
 
 @pytest.mark.peers

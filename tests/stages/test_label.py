@@ -13,6 +13,7 @@ from mkiso.core.label import label_of
 from mkiso.core.model import ViewerContent
 from mkiso.disc.label_files import label_svg, write_robot_job
 from mkiso.disc.label_pdf import label_pdf
+from mkiso.errors import ConfigError
 from mkiso.stages import label as labelling
 
 
@@ -123,3 +124,17 @@ def test_without_being_asked_nothing_is_written(tmp_path):
     before = set(disc.path.parent.iterdir())
     labelling.run([disc], [run.file_set], run.context, made_on="2026-02-03")
     assert set(disc.path.parent.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [("label/LABEL.SVG", {"label": "svg"}), ("robot/EPSON.JDF", {"robot": "epson"})],
+)
+def test_a_broken_template_is_found_before_the_archive_is_asked(tmp_path, name, settings):
+    broken = tmp_path / "site" / name
+    broken.parent.mkdir(parents=True)
+    broken.write_text("{{ label.nmae }}")
+    run = Finishing(tmp_path, templates_folder=tmp_path / "site", **settings)
+    with pytest.raises(ConfigError, match=name.rsplit("/", 1)[1]):
+        labelling.require_templates(run.job)
+    labelling.require_templates(run.with_job(templates_folder=None).job)

@@ -175,3 +175,14 @@ def test_a_kept_file_that_became_shorter_is_told(store):
     os.truncate(writer._path, 5000)
     with pytest.raises(OSError, match="shorter"):
         store.settle(writer)
+
+
+def test_a_store_goes_on_where_an_earlier_one_ended(store, tmp_path):
+    data = data_set("1.2.3.4.1")
+    first = store.settle(receive(store, data, "1.2.3.4.1"))
+    second = InstanceStore(tmp_path, adopted=[first])
+    assert second.settle(receive(second, data, "1.2.3.4.1")) is None
+    assert second.duplicates == 1
+    other = second.settle(receive(second, data_set("1.2.3.4.2"), "1.2.3.4.2"))
+    assert other.path.name == "00000003.dcm"
+    assert first.path.exists()

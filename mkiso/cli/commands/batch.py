@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,8 +32,10 @@ from mkiso.errors import CantCreateError, DataError, UsageError
 
 if TYPE_CHECKING:
     from mkiso.batch.worker import World
+    from mkiso.core.batch_rules import BatchPolicy
     from mkiso.core.config import Config
     from mkiso.core.job import Job
+    from mkiso.storage.job_ledger import LedgerQueue
 
 _HELP = """Make a disc of every line of LIST (a file, or - for stdin); without LIST, of every job of
 the ledger that is not settled.
@@ -143,60 +146,66 @@ def _run(
     from mkiso.batch.run import Batch, run  # noqa: PLC0415 - only for a batch that can run
     from mkiso.core.batch_jobs import job_of  # noqa: PLC0415 - start-up time
     from mkiso.core.batch_list import JobList, parse_list  # noqa: PLC0415 - start-up time
-    from mkiso.core.batch_rules import BatchPolicy, is_given_up  # noqa: PLC0415 - start-up time
-    from mkiso.storage.batch_files import write_summary  # noqa: PLC0415 - start-up time
-    from mkiso.storage.job_ledger import LedgerQueue  # noqa: PLC0415 - start-up time
-    from mkiso.storage.ledger_access import BatchLock, LedgerFile  # noqa: PLC0415 - start-up time
-    from mkiso.storage.state_folder import remove_old, write_report  # noqa: PLC0415 - start-up time
+    from mkiso.storage.batch_files import keep_results, require_summary  # noqa: PLC0415 - start-up time
 
-    listed = parse_list(content) if content is not None else JobList(())
-    policy = BatchPolicy(
-        given["max_attempts"],
-        given["stop_after_unavailable"],
+    summary = Path(given["summary"]) if given["summary"] else None
+    require_summary(summary)
+    policy = _policy(given)
+    with _queue(session, given["jobs_db"], policy) as queue:
+        queue.forget_instances(_KEEP_INSTANCES_SECONDS)
+        if content is None:
+            queue.add_open()
+        session.stop.only_note()
+        ended = run(
+            Batch(
+                batch_id=session.job_id,
+                listed=parse_list(content) if content is not None else JobList(()),
+                job_of=lambda line: job_of(line, base, config, new_job_id()),
+                jobs=queue,
+                policy=policy,
+                world=_world(session, given),
+            )
+        )
+    report = keep_results(ended.report, ended.rows, session.state_folder, summary)
+    if not report.code and _is_watched(given):
+        session.output.say(report.message)
+    return report
+
+
+def _policy(given: dict[str, Any]) -> BatchPolicy:
+    from mkiso.core.batch_rules import BatchPolicy  # noqa: PLC0415 - start-up time
+
+    return BatchPolicy(
+        max_attempts=given["max_attempts"],
+        stop_after_unavailable=given["stop_after_unavailable"],
         first_pause_seconds=given["first_pause"],
     )
-    path = _ledger_path(session, given["jobs_db"])
-    lock = BatchLock(path)
-    try:
+
+
+@contextlib.contextmanager
+def _queue(session: Session, named: str | None, policy: BatchPolicy) -> Iterator[LedgerQueue]:
+    """Give the ledger's queue under the lock of one batch."""
+    from mkiso.core.batch_rules import is_given_up  # noqa: PLC0415 - start-up time
+    from mkiso.storage.job_ledger import LedgerQueue  # noqa: PLC0415 - start-up time
+    from mkiso.storage.ledger_access import BatchLock, LedgerFile  # noqa: PLC0415 - start-up time
+
+    path = _ledger_path(session, named)
+    with contextlib.ExitStack() as stack:
+        stack.callback(BatchLock(path).release)
         file = LedgerFile(path)
+        stack.callback(file.close)
         queue = LedgerQueue(
             file, session.job_id, is_given_up=lambda code, n: is_given_up(code, n, policy)
         )
-        try:
-            queue.forget_instances(_KEEP_INSTANCES_SECONDS)
-            if content is None:
-                queue.add_open()
-            session.stop.only_note()
-            ended = run(
-                Batch(
-                    batch_id=session.job_id,
-                    listed=listed,
-                    job_of=lambda line: job_of(line, base, config, new_job_id()),
-                    jobs=queue,
-                    policy=policy,
-                    world=_world(session, given),
-                )
-            )
-        finally:
-            queue.close()
-            file.close()
-    finally:
-        lock.release()
-    if session.state_folder:
-        write_report(session.state_folder, session.job_id, ended.report.to_dict())
-        remove_old(session.state_folder)
-    if given["summary"]:
-        write_summary(Path(given["summary"]), ended.report, ended.rows)
-    return ended.report
+        stack.callback(queue.close)
+        yield queue
 
 
 def _world(session: Session, given: dict[str, Any]) -> World:
     """Return the outside of the worker: silent unless somebody looks."""
     from mkiso.batch.worker import World  # noqa: PLC0415 - start-up time
 
-    on_terminal = sys.stderr is not None and sys.stderr.isatty()
-    watched = given["verbose"] or given["progress"] == "json"
-    watched = watched or (given["progress"] == "auto" and on_terminal)
+    watched = _is_watched(given)
     say: Callable[[str], None] = session.output.say if watched else lambda _sentence: None
     return World(
         say=say,
@@ -204,3 +213,10 @@ def _world(session: Session, given: dict[str, Any]) -> World:
         require_running=session.stop.require_running,
         log_live=session.output.verbose,
     )
+
+
+def _is_watched(given: dict[str, Any]) -> bool:
+    """Return whether somebody looks: a terminal, `-v`, or a program that wants progress."""
+    on_terminal = sys.stderr is not None and sys.stderr.isatty()
+    wanted = given["verbose"] or given["progress"] == "json"
+    return bool(wanted or (given["progress"] == "auto" and on_terminal))

@@ -149,6 +149,10 @@ def _shown(job: dict[str, Any]) -> list[str]:
         lines += [f"    {text}" for text in (took, attempt["message"]) if text]
     counts = ", ".join(f"{count} {state}" for state, count in job["instances"].items())
     lines += [f"  instances: {counts}"] if counts else []
+    lines += [
+        f"  {node}: {each['taken']} taken, {each['failed']} failed"
+        for node, each in job["destinations"].items()
+    ]
     lines += [f"  missing: {uid}" for uid in job["missing"][:20]]
     lines += [f"  disc: {disc['path']}  sha256 {disc['sha256']}" for disc in job["discs"]]
     return [*lines, f"  log: {job['log']}"] if job["log"] else lines

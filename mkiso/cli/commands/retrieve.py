@@ -8,8 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mkiso.cli.commands.deidentify import WORDS, answer
 from mkiso.cli.completing import node_names
-from mkiso.cli.options import GroupedCommand, combine, exit_code_table, option, wait_options
+from mkiso.cli.options import (
+    GroupedCommand,
+    combine,
+    deidentify_option,
+    deidentify_options,
+    exit_code_table,
+    option,
+    wait_options,
+)
 from mkiso.cli.query_options import (
     list_option,
     long_tool_options,
@@ -25,6 +34,8 @@ from mkiso.core.report import Report
 from mkiso.errors import UsageError
 
 if TYPE_CHECKING:
+    from mkiso.core.job import Job
+    from mkiso.core.study_list import Selection
     from mkiso.toolbox.retrieving import Outcome
     from mkiso.toolbox.world import World
 
@@ -59,6 +70,10 @@ _CODES = (0, 10, 64, 65, 66, 73, 74, 75, 76, 77, 78, 80, 81, 82, 85)
            " configuration says]"),
     option("--max-instances", type=int, metavar="N", group=_OUTPUT,
            help="Refuse a line or study list of more instances.  [default: 50000]"),
+    deidentify_option,
+    option("--send", "send_to", metavar="NODE", group="De-identification",
+           help="Send the de-identified copies to this node, too."),
+    deidentify_options,
     wait_options,
     long_tool_options,
 )  # fmt: skip
@@ -73,6 +88,7 @@ def command(session: Session, /, node: str, **given: Any) -> Report:
         "lock_wait",
         "max_instances",
         "modality",
+        *WORDS,
     )
     chosen = tools.job.archive
     if given["method"]:
@@ -83,10 +99,43 @@ def command(session: Session, /, node: str, **given: Any) -> Report:
     from mkiso.toolbox.retrieving import retrieve_all  # noqa: PLC0415 - start-up time
 
     job = dataclasses.replace(tools.job, archive=chosen, output_folder=Path(given["output"]))
+    if job.deidentify:
+        return _pass_on(tools, job, wanted, given)
+    if given["send_to"]:
+        raise UsageError("--send belongs to --deidentify; for files as they are use mkiso send.")
     world = tools.world(job.output_folder)
     session.stop.only_note()
     outcomes = retrieve_all(job, wanted, given["sort"], world)
     return _report(outcomes, tools, given, world)
+
+
+def _pass_on(
+    tools: Tools, job: Job, wanted: tuple[Selection, ...], given: dict[str, Any]
+) -> Report:
+    """Retrieve, de-identify and send on; the report names nobody."""
+    from mkiso.stages.deidentify import prepare  # noqa: PLC0415 - start-up time
+    from mkiso.toolbox.deidentifying import disguised_world  # noqa: PLC0415
+    from mkiso.toolbox.disguised_retrieving import pass_on  # noqa: PLC0415
+
+    disguise = prepare(job)
+    assert disguise is not None  # noqa: S101 - the job de-identifies
+    to = tools.node(given["send_to"]) if given["send_to"] else None
+    world = disguised_world(tools.world(job.output_folder), disguise)
+    tools.session.stop.only_note()
+    passed = pass_on(job, wanted, given["sort"], disguise, world, to=to)
+    report = _report(passed.outcomes, tools, given, world)
+    copies, sent = passed.copies, passed.sent
+    made = len(copies.paths) if copies else 0
+    told: dict[str, Any] = {"answer": {**report.answer, **(answer(copies) if copies else {})}}
+    if not report.code:
+        took = f"; {sent.node.name} took {sent.taken}" if sent and not passed.error else ""
+        told["message"] = f"{made} de-identified instances in {given['output']}{took}."
+    if passed.error and not report.code:
+        told |= {"code": passed.error.code, "message": passed.error.message,
+                 "details": passed.error.details}  # fmt: skip
+    if sent is not None:
+        told["forwarded"] = (sent.report(),)
+    return disguise.report(dataclasses.replace(report, **told))
 
 
 def _report(
