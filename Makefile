@@ -32,6 +32,7 @@ docs: $(VENV)/installed
 
 bench: $(VENV)/installed-test
 	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/batch.py
 	$(BIN)/python benchmarks/viewer.py
 
 $(BIN)/python:

@@ -355,7 +355,7 @@ def _conclude(
     """Tell what there is, forward it, and raise for what is missing all the same."""
     job = context.job
     left_out = Counter(series.modality or "?" for series in acquired.found.left_out)
-    if left_out:
+    if left_out and job.modalities:
         words = ", ".join(f"{modality} ({n} series)" for modality, n in sorted(left_out.items()))
         context.say(f"Left out by the modality filter: {words}.")
     if job.forward:

@@ -1,4 +1,4 @@
-"""What a queue adds to a run: what earlier attempts left, and when the archive is asked once more."""
+"""What a queue adds to a run: what earlier attempts left, and when the archive is asked again."""
 
 from __future__ import annotations
 

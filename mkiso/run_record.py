@@ -44,6 +44,11 @@ class Knowledge:
         """Return what may be told: with a disguise, nothing of whom the job was about."""
         return self.disguise.text(sentence) if self.disguise else sentence
 
+    def notice(self, accession_number: str) -> None:
+        """Learn an accession number that must not be told."""
+        if self.disguise:
+            self.disguise.notice(accession_number)
+
     def job_told(self, job: Job) -> Job:
         """Return the job as reports, ledgers and discs may name it."""
         return self.disguise.job(job) if self.disguise else job

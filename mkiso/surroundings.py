@@ -106,6 +106,7 @@ def context_of(
         say=say,
         progress=progress,
         require_running=world.require_running,
+        notice=known.notice,
     )
 
 

@@ -66,7 +66,8 @@ class Worker:
     _in_hand: int = 0  # jobs that the finisher has or will have
     _changed: threading.Condition = field(default_factory=threading.Condition)
     _failure: BaseException | None = None
-    _ahead: tuple[QueuedJob, JobRun, threading.Thread] | None = None
+    _ahead: tuple[QueuedJob, JobRun] | None = None  # looked up, or being so
+    _looking: threading.Thread | None = None
     _takes_two: bool | None = None  # whether the archive takes two associations at a time
 
     def run(self) -> None:
@@ -80,9 +81,11 @@ class Worker:
             while self._acquire_next():
                 pass
         finally:
-            self._put_back()
-            self._rest.put(None)
-            finisher.join()
+            try:
+                self._put_back()
+            finally:
+                self._rest.put(None)
+                finisher.join()
         if self._failure is not None:
             raise self._failure
 
@@ -110,29 +113,42 @@ class Worker:
 
     def _next(self) -> tuple[QueuedJob, JobRun] | None:
         """Return the job that was looked up already, or the next one that is due."""
-        if self._ahead is not None:
-            (taken, run, thread), self._ahead = self._ahead, None
-            thread.join()
-            self._takes_two = not run.was_turned_away
-            return taken, run
+        ahead = self._joined()
+        if ahead is not None:
+            self._takes_two = not ahead[1].was_turned_away
+            return ahead
         now_due = self.jobs.take(self.world.now())
         return None if now_due is None else (now_due, self._run_of(now_due))
 
     def _look_ahead(self) -> None:
         """Ask the archive about the next job; called when one is being retrieved."""
-        if self._ahead is None and self._failure is None and self._takes_two is not False:
+        if self._looking is None and self._failure is None and self._takes_two is not False:
+            self._looking = threading.Thread(target=self._look, name="look-ahead")
+            self._looking.start()
+
+    def _look(self) -> None:
+        try:
             taken = self.jobs.take(self.world.now())
             if taken is not None:
                 run = self._run_of(taken)
-                thread = threading.Thread(target=run.look_ahead, name="look-ahead")
-                self._ahead = (taken, run, thread)
-                thread.start()
+                self._ahead = taken, run
+                run.look_ahead()
+        except BaseException as error:  # noqa: BLE001 - it ends the run, in the caller's thread
+            self._failure = self._failure or error
+
+    def _joined(self) -> tuple[QueuedJob, JobRun] | None:
+        """Return what was looked up, when that is over."""
+        if self._looking is not None:
+            self._looking.join()
+            self._looking = None
+        ahead, self._ahead = self._ahead, None
+        return ahead
 
     def _put_back(self) -> None:
         """Give back what was only looked up when the run ends early."""
-        if self._ahead is not None:
-            (taken, run, thread), self._ahead = self._ahead, None
-            thread.join()
+        ahead = self._joined()
+        if ahead is not None:
+            taken, run = ahead
             run.abandon()
             self.jobs.put_back(taken.job.job_id)
 

@@ -21,6 +21,10 @@ class Progress:
     note: str = ""
 
 
+def _overlook(_accession_number: str) -> None:
+    """Nobody has to know."""
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """The job and its surroundings. `deadline` is on the clock that `monotonic` reads."""
@@ -33,6 +37,7 @@ class Context:
     say: Callable[[str], None]  # one sentence to the person (stderr)
     progress: Callable[[Progress], None]
     require_running: Callable[[], None]  # raises when SIGINT or SIGTERM came
+    notice: Callable[[str], None] = _overlook  # accession numbers found, before they are told
 
     def remaining_seconds(self) -> float:
         """Return the seconds until the job's deadline, never below zero."""

@@ -44,6 +44,10 @@ class Disguise:
             self.numbers[number.strip()] = made
         return made
 
+    def notice(self, number: str) -> None:
+        """Learn an accession number that must not be told."""
+        self.number(number)
+
     def text(self, text: str) -> str:
         """Return a sentence or log line of ours without old UIDs and accession numbers."""
         return self.pseudonyms.text(text, self.numbers, self._new)

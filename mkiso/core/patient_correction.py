@@ -32,7 +32,8 @@ from mkiso.core.byte_source import (
     name_of,
 )
 from mkiso.core.folder_names import FolderIdentity
-from mkiso.core.nesting import end_of_value, inner_encoding
+from mkiso.core.nesting import inner_encoding
+from mkiso.core.rewriting import elements_in
 from mkiso.core.sequences import dictionary_vr
 from mkiso.core.text import decode, decode_terms, defined_terms, encode, is_ascii
 
@@ -66,7 +67,7 @@ def corrected(
 
     Raises HeaderError when it is no whole data set.
     """
-    elements = list(_elements(source, Span(0, source.size, encoding)))
+    elements = list(elements_in(source, Span(0, source.size, encoding)))
     if encoding is EXPLICIT_LITTLE and elements and not elements[0][0].vr:
         encoding = IMPLICIT_LITTLE  # not what its transfer syntax says; some writers do so
     stated, old_id, old_issuer = (
@@ -96,23 +97,6 @@ def corrected(
 
 
 _Placed = tuple[Element, int, int]
-
-
-def _elements(source: ByteSource, span: Span) -> Iterator[_Placed]:
-    """Yield each element with the offsets of its beginning and of what follows it."""
-    offset, end, encoding = span
-    while offset < end and not source.only_padding(offset):
-        start = offset
-        element = source.element_at(offset, encoding)
-        if element.tag in {ITEM_DELIMITATION, SEQUENCE_DELIMITATION}:
-            return
-        if element.length == UNDEFINED_LENGTH:
-            offset = end_of_value(source, encoding, element)
-        else:
-            offset = element.value + element.length
-        if offset > end:
-            raise HeaderError(f"The element {name_of(element.tag)} runs over the end.")
-        yield element, start, offset
 
 
 def _value(source: ByteSource, elements: list[_Placed], tag: int) -> bytes:
@@ -188,7 +172,7 @@ class _Writer:
 
     def _item(self, item: Span) -> bytes | None:
         """Return an item in UTF-8; None when it stays, as one with a character set of its own."""
-        elements = list(_elements(self._source, item))
+        elements = list(elements_in(self._source, item))
         if any(element.tag == _CHARACTER_SET for element, _, _ in elements):
             return None
         made = [self._element(element, stop, item.encoding) for element, _, stop in elements]
@@ -232,7 +216,7 @@ def _items(source: ByteSource, span: Span) -> Iterator[Span]:
             offset += length
             continue
         stop = offset
-        for _, _, after in _elements(source, Span(offset, end, encoding)):
+        for _, _, after in elements_in(source, Span(offset, end, encoding)):
             stop = after
         yield Span(offset, stop, encoding)
         tag, _ = source.tag_at(stop, encoding)

@@ -19,6 +19,8 @@ _REGISTERED = "1.2.840.10008."
 _LEAST_DAYS, _MOST_DAYS = 30, 3650
 _UID = re.compile(r"(?<![\w.])[0-2](?:\.[0-9]+){2,}(?!\w)")
 _ADDRESS = re.compile(r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}")
+#: Shorter numbers are counts, too.
+_LEAST_LETTERS = 4
 _FIRST_DAY = date(1, 1, 1)
 
 
@@ -68,15 +70,16 @@ class Pseudonyms:
         self, text: str, numbers: Mapping[str, str], ours: Collection[str] = frozenset()
     ) -> str:
         """Return a text with its UIDs mapped and `numbers` replaced; addresses and `ours` stay."""
-        for old in sorted(numbers, key=len, reverse=True):
-            if old in text:
-                text = re.sub(rf"(?<!\w){re.escape(old)}(?!\w)", numbers[old], text)
-
-        def of_match(match: re.Match[str]) -> str:
+        if text in numbers:
+            return numbers[text]
+        parts, at = [], 0
+        for match in _UID.finditer(text):
+            parts.append(_without(text[at : match.start()], numbers))
             found = match[0]
-            return found if found in ours or _ADDRESS.fullmatch(found) else self.uid(found)
-
-        return _UID.sub(of_match, text)
+            is_kept = found in ours or _ADDRESS.fullmatch(found)
+            parts.append(found if is_kept else self.uid(found))
+            at = match.end()
+        return "".join((*parts, _without(text[at:], numbers)))
 
     def _digest(self, what: str, value: str) -> bytes:
         return hmac.new(self.key, f"{what}\0{value}".encode(), hashlib.sha256).digest()
@@ -84,6 +87,16 @@ class Pseudonyms:
     def _word(self, what: str, value: str) -> str:
         """Return twelve letters and digits that no reader takes for others."""
         return base64.b32encode(self._digest(what, value)).decode("ascii")[:12]
+
+
+def _without(text: str, numbers: Mapping[str, str]) -> str:
+    """Return a text without these accession numbers; short ones only where they must be some."""
+    for old in sorted(numbers, key=len, reverse=True):
+        if old in text:
+            end = rf"{re.escape(old)}(?!\w)"
+            before = r"(?:(?<!\w))" if len(old) >= _LEAST_LETTERS else r"(?:(?<=')|(?<=number ))"
+            text = re.sub(before + end, numbers[old], text)
+    return text
 
 
 def shifted(value: str, days: int) -> str | None:

@@ -63,7 +63,7 @@ def rewritten(data_set: bytes, encoding: Encoding, changes: Mapping[int, NewValu
     level = _level(source, whole, _Level(signed=False, waveform_bits=16))
     parts: list[bytes] = []
     waiting = sorted(tag for tag, change in changes.items() if change is not None)
-    for element, start, stop in _elements(source, whole):
+    for element, start, stop in elements_in(source, whole):
         while waiting and waiting[0] < element.tag:
             parts.append(_changed(waiting.pop(0), changes))
         if element.tag in changes:
@@ -86,7 +86,7 @@ def _changed(tag: int, changes: Mapping[int, NewValue | None]) -> bytes:
     return _encoded(tag, change.vr, change.value, undefined=change.undefined) if change else b""
 
 
-def _elements(source: ByteSource, span: Span) -> Iterator[tuple[Element, int, int]]:
+def elements_in(source: ByteSource, span: Span) -> Iterator[tuple[Element, int, int]]:
     """Yield each element with the offsets of its beginning and of what follows it."""
     offset, end, encoding = span
     while offset < end and not source.only_padding(offset):
@@ -107,7 +107,7 @@ def _level(source: ByteSource, span: Span, outer: _Level) -> _Level:
     """Return what decides the ambiguous VRs among these elements."""
     signed, bits = outer
     order = "big" if span.encoding.big_endian else "little"
-    for element, _, stop in _elements(source, span):
+    for element, _, stop in elements_in(source, span):
         if element.tag == _PIXEL_REPRESENTATION and element.length == 2:
             signed = bool(int.from_bytes(source.bytes_at(element.value, stop), order))  # type: ignore[arg-type]
         elif element.tag == _WAVEFORM_BITS and element.length == 2:
@@ -152,7 +152,7 @@ def _items(source: ByteSource, span: Span, outer: _Level) -> bytes:
         level = _level(source, inside, outer)
         body: list[bytes] = []
         last = offset
-        for element, _, after in _elements(source, inside):
+        for element, _, after in elements_in(source, inside):
             if element.tag & 0xFFFF:
                 body.append(_explicit(source, encoding, element, after, level))
             last = after

@@ -144,11 +144,14 @@ class OneImport:
 
     def _require_unchanged(self, folder: Path) -> None:
         """Raise ChangedError unless the folder holds exactly the files that were read."""
-        found = {
-            relative: signature(state)
-            for relative, state in entries(folder)
-            if not stat.S_ISDIR(state.st_mode)
-        }
+        try:
+            found = {
+                relative: signature(state)
+                for relative, state in entries(folder)
+                if not stat.S_ISDIR(state.st_mode)
+            }
+        except OSError as error:
+            raise ChangedError(CHANGED) from error
         if found != self._prepared.signatures:
             raise ChangedError(CHANGED)
 

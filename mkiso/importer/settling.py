@@ -36,7 +36,7 @@ class Settling:
         found: dict[str, float] = {}
         for name in names:
             try:
-                state = folder_state(self.root / name)
+                state = folder_state(self.root / name, now_ns)
             except OSError:
                 continue
             if state.files:
@@ -70,4 +70,7 @@ class Settling:
         path = self.root / name
         if not path.is_dir() or path.is_symlink():
             return is_being_written(path)
-        return any(is_being_written(path / relative) for relative, _ in entries(path))
+        try:
+            return any(is_being_written(path / relative) for relative, _ in entries(path))
+        except OSError:  # gone, or not to be read: the import says so
+            return False

@@ -202,6 +202,8 @@ class _Find:
             self._context.log(
                 f"{asked}: {answer.dropped} answers did not match it exactly and were dropped"
             )
+        for study in answer.matches:
+            self._context.notice(study.accession_number)
         return answer.matches
 
     def _require_found(self, wanted: str, asked: str) -> None:

@@ -39,16 +39,20 @@ def signature(state: os.stat_result) -> Signature:
     return Signature(state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
 
 
-def folder_state(path: Path) -> FolderState:
-    """Return what is below `path`; links are not followed. Raises OSError when it is gone."""
+def folder_state(path: Path, now_ns: int | None = None) -> FolderState:
+    """Return what is below `path`; links are not followed. Raises OSError when it is gone.
+
+    A folder that cannot be read counts as one file. Times of modification after `now_ns` are not
+    believed: a copy keeps those of its original, and that one's clock may have been wrong.
+    """
     digest = hashlib.sha256()
     own = path.lstat()
-    newest, files, size = _newest(own), 0, 0
-    if not stat.S_ISDIR(own.st_mode):
+    newest, files, size = _newest(own, now_ns), 0, 0
+    if not stat.S_ISDIR(own.st_mode) or not os.access(path, os.R_OK | os.X_OK):
         digest.update(repr(signature(own)).encode("ascii"))
         return FolderState(digest.digest(), newest, 1, own.st_size)
     for name, state in entries(path):
-        newest = max(newest, _newest(state))
+        newest = max(newest, _newest(state, now_ns))
         is_folder = stat.S_ISDIR(state.st_mode)
         files += not is_folder
         size += 0 if is_folder else state.st_size
@@ -107,5 +111,6 @@ def is_being_written(path: Path) -> bool:
     return False
 
 
-def _newest(state: os.stat_result) -> int:
-    return max(state.st_mtime_ns, state.st_ctime_ns)
+def _newest(state: os.stat_result, now_ns: int | None) -> int:
+    is_believed = now_ns is None or state.st_mtime_ns <= now_ns
+    return max(state.st_ctime_ns, state.st_mtime_ns if is_believed else 0)

@@ -93,16 +93,18 @@ class ImportLedger:
         log: str = "",
     ) -> None:
         """Note how an attempt ended; `is_open`: there will be another one."""
+        numbers = json.dumps(list(accession_numbers))
         state = WAITING if is_open else FAILED if code else DONE
         ended = _iso(self._now())
         with self._file.transaction() as connection:
             connection.execute(
                 "UPDATE jobs SET state = ?, code = ?, message = ?, ended = ?, changed = ?,"
-                " image_path = ?, result = ?, accession_numbers = ? WHERE job_id = ?",
+                " image_path = ?, result = ?,"
+                " accession_numbers = CASE ? WHEN '[]' THEN accession_numbers ELSE ? END"
+                " WHERE job_id = ?",
                 (
                     state, code, message, ended, self._now(), place,
-                    json.dumps({"discs": [], "log": log}),
-                    json.dumps(list(accession_numbers)), job_id,
+                    json.dumps({"discs": [], "log": log}), numbers, numbers, job_id,
                 ),
             )  # fmt: skip
             connection.execute(

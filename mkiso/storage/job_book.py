@@ -114,7 +114,7 @@ def _find_in_queue(file: LedgerFile, job_id: str) -> dict[str, Any]:
     job = _find(file, job_id)
     if not job.pop("in_queue"):
         raise UsageError(
-            f"The job {job_id} was a single 'mkiso make'; give that command again instead."
+            f"The job {job_id} was a single run, of no batch; give its command again."
         )
     return job
 

@@ -43,6 +43,7 @@ def disguised_world(world: World, disguise: Disguise) -> World:
         world,
         say=lambda sentence: world.say(disguise.text(sentence)),
         log=lambda line: world.log(disguise.text(line)),
+        notice=disguise.notice,
     )
 
 

@@ -24,6 +24,7 @@ class World:
     job_id: str = ""
     log_path: str = ""
     warnings: dict[str, None] = field(default_factory=dict)  # of the report, in order
+    notice: Callable[[str], None] = lambda _number: None  # accession numbers found
 
     def report_fields(self) -> dict[str, Any]:
         """Return what a report says of the run itself."""
@@ -47,4 +48,5 @@ class World:
             say=self.say,
             progress=self.progress,
             require_running=self.require_running,
+            notice=self.notice,
         )

@@ -48,6 +48,7 @@ def test_a_signal_during_the_imports_has_its_code_and_no_traceback(number, code,
         ["make", "--help"],
         ["make", "--bogus", "--json"],
         *([name, "--help"] for name in ("find", "retrieve", "send", "receive", "archive", "mpps")),
+        ["deidentify", "--help"],
     ],
 )
 def test_nothing_slow_is_imported_before_there_is_work(arguments, environ):

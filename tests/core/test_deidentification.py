@@ -232,8 +232,15 @@ def test_what_is_no_date_is_not_shifted(text):
 
 
 def test_texts_of_ours_lose_uids_and_numbers_and_keep_addresses():
-    text = PSEUDONYMS.text("A1 of 1.2.3.4.5 at 192.168.1.20:104, not A12", {"A1": "B"})
-    assert text == f"B of {PSEUDONYMS.uid('1.2.3.4.5')} at 192.168.1.20:104, not A12"
+    text = PSEUDONYMS.text("A123 of 1.2.3.4.5 at 192.168.1.20:104, not A1234", {"A123": "B"})
+    assert text == f"B of {PSEUDONYMS.uid('1.2.3.4.5')} at 192.168.1.20:104, not A1234"
+
+
+def test_a_short_accession_number_is_no_part_of_uids_or_counts():
+    numbers = {"2": "B"}
+    text = PSEUDONYMS.text("'2' has 2 studies; number 2, 1.2.3.2.5", numbers)
+    assert text == f"'B' has 2 studies; number B, {PSEUDONYMS.uid('1.2.3.2.5')}"
+    assert PSEUDONYMS.text("2", numbers) == "B"
 
 
 def test_tokens_are_names_and_their_parts():

@@ -5,14 +5,24 @@ pydicom reads both sides.
 """
 
 import re
-import warnings
-from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
 import pydicom
 import pytest
-from deidentified import KEY
+from deidentified import (
+    BASIC,
+    DATA,
+    DUMMIES,
+    KEY,
+    REGISTERED,
+    identifying,
+    kept_bytes,
+    levels,
+    read,
+    real_files,
+    values_of,
+)
 from pydicom.datadict import dictionary_has_tag, repeater_has_tag
 from whole_jobs import free_port
 
@@ -28,44 +38,9 @@ pytestmark = [
     pytest.mark.timeout(600),
     pytest.mark.filterwarnings("ignore"),
 ]
-DATA = Path(__file__).parents[3] / "shared" / "data"
-FACTS = Path(__file__).with_name("table_e1_1.txt")
-REGISTERED = "1.2.840.10008."
 #: What the profile itself writes (PS3.15 E.1.1, PS3.3 C.7.1.1, C.12.1).
-#: pydicom reads a VR of two blanks as one with a length of four bytes, and goes astray.
-ASTRAY = {"GH179A.dcm"}
 WRITTEN = {0x00100010, 0x00100020, 0x00120062, 0x00120063, 0x00120064, 0x00280303}
 ACCESSION = 0x00080050
-
-
-def facts():
-    found, section = {}, ""
-    for line in FACTS.read_text().splitlines():
-        if line.startswith("["):
-            section = line.strip("[]")
-        elif not line.startswith("#"):
-            found.setdefault(section, set()).update(int(word, 16) for word in line.split())
-    return found
-
-
-TABLE = facts()
-BASIC = {
-    tag: action
-    for action in ("X", "Z", "D", "U", "X/Z", "X/D", "X/Z/D", "Z/D", "X/Z/U*")
-    for tag in TABLE[action]
-}
-
-
-def real_files():
-    if not DATA.is_dir():
-        return []
-    files = (p for p in sorted(DATA.rglob("*")) if p.is_file() and p.name not in ASTRAY)
-    return [p for p in files if "DICOMDIR" not in p.name and _head(p)[128:132] == b"DICM"]
-
-
-def _head(path):
-    with path.open("rb") as file:
-        return file.read(132)
 
 
 class Run:
@@ -97,12 +72,6 @@ class Pair(NamedTuple):
     content: bytes
 
 
-def read(content):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return pydicom.dcmread(BytesIO(content), force=True)
-
-
 @pytest.fixture(scope="module")
 def pairs(tmp_path_factory):
     """Every real file that is de-identified, with its copy; and how many are not, by why."""
@@ -124,15 +93,6 @@ def pairs(tmp_path_factory):
             continue
         made.append(Pair(path, old, read(content), content))
     return made, not_made
-
-
-def levels(data_set, where=()):
-    """Each data set of a data set: itself and every item, with its place."""
-    yield where, data_set
-    for element in data_set:
-        if element.VR == "SQ" and element.value:
-            for number, item in enumerate(element.value):
-                yield from levels(item, (*where, (int(element.tag), number)))
 
 
 def at(data_set, where):
@@ -159,7 +119,7 @@ def check(element, new, mapping):
         empty = after is None or after.is_empty or not after.value
         assert empty or (tag == ACCESSION and str(after.value) != str(element.value).strip())
     elif action == "U":
-        for old, made in zip(_values(element), _values(after), strict=True):
+        for old, made in zip(values_of(element), values_of(after), strict=True):
             if old.startswith(REGISTERED) or not old:
                 assert made == old
             else:
@@ -177,14 +137,6 @@ def check(element, new, mapping):
     elif element.VR == "SQ":
         assert after is not None
         assert len(after.value) == len(element.value)
-
-
-DUMMIES = {"REMOVED", "000Y", "19000101", "19000101000000", "000000", "0", "0.0", repr(b"\0\0")}
-
-
-def _values(element):
-    assert element is not None
-    return [str(v) for v in (element.value if element.VM > 1 else [element.value or ""])]
 
 
 def _raw(element):
@@ -255,42 +207,6 @@ def test_no_identifying_string_of_six_characters_is_in_the_bytes_of_a_copy(pairs
         for text in identifying(old):
             if text not in kept:
                 assert text not in where, (path, text)
-
-
-def identifying(data_set):
-    """The texts of every listed attribute, at any level, in the bytes that they had."""
-    found = set()
-    for _, each in levels(data_set):
-        for element in each:
-            action = BASIC.get(int(element.tag))
-            if not action or element.VR not in ("PN", "LO", "SH", "UI", "DA", "DT", "LT", "ST"):
-                continue
-            raw = each.get_item(element.tag).value
-            texts = _values(element)
-            if isinstance(raw, bytes):
-                found.add(raw.strip(b" \0"))
-            found |= {text.encode("latin-1", "ignore") for text in texts}
-    long = {text.strip(b" \0") for text in found}
-    return {
-        text for text in long
-        if len(text) >= 6 and not text.startswith(REGISTERED.encode())
-        and text.decode("latin-1") not in DUMMIES
-    }  # fmt: skip
-
-
-def kept_bytes(data_set):
-    """What stays by the table, where the same text may stand for something else."""
-    parts = []
-    for _, each in levels(data_set):
-        for element in each:
-            if int(element.tag) not in BASIC and element.VR != "SQ":
-                raw = each.get_item(element.tag).value
-                texts = element.value if isinstance(raw, bytes) is False else ""
-                parts.append(
-                    raw if isinstance(raw, bytes) else str(texts).encode("latin-1", "ignore")
-                )
-                parts.append(str(element.value).encode("latin-1", "ignore"))
-    return b"\n".join(parts)
 
 
 def test_what_is_not_made_is_told_why(pairs):

@@ -74,6 +74,55 @@ def test_an_unreadable_file_is_rejected_and_the_others_go_on(inbox):
     assert len(stored(inbox.folder / "pacs-files")) == 2
 
 
+def test_a_folder_that_can_be_neither_read_nor_moved_is_told_and_the_others_go_on(inbox):
+    inbox.archive()
+    folder = inbox.put()
+    folder.chmod(0)
+    inbox.put("#7-Other", study="1.2.9")
+    try:
+        code, report = inbox.once(as_root=False)
+        assert code == 74
+        (said,) = [each["message"] for each in report["answer"]["imports"] if each["code"]]
+        assert "Permission denied" in said
+        assert len(inbox.archived("#7-Other")) == 1
+    finally:
+        folder.chmod(0o700)
+    assert len(list(folder.rglob("*.dcm"))) == 3
+
+
+def test_times_in_the_future_hold_nothing_up(inbox):
+    inbox.archive()
+    for path in inbox.put().rglob("*.dcm"):
+        os.utime(path, (4e9, 4e9))
+    assert inbox.once()[1]["answer"]["left"] == 0
+    assert len(inbox.archived()) == 1
+
+
+def test_what_a_killed_run_took_out_of_reach_is_put_back_and_imported(inbox):
+    inbox.archive()
+    inbox.put()
+    inbox.once(settle="60s")
+    parked = inbox.root / ".mkiso-watch" / "leaving" / "import-x-1"
+    parked.mkdir(parents=True)
+    (inbox.root / NAME).rename(parked / NAME)
+    half = inbox.root / "archived" / "20260101_000000" / f"{NAME}.mkiso-part"
+    half.mkdir(parents=True)
+    assert inbox.once()[0] == 0
+    assert len(inbox.archived()) == 1
+    assert not half.exists()
+    assert not parked.exists()
+
+
+def test_a_folder_that_was_taken_away_is_no_job_any_more(inbox):
+    inbox.away()
+    folder = inbox.put(AccessionNumber="ACC7")
+    inbox.once()
+    folder.rename(inbox.folder / "taken")
+    assert inbox.once()[0] == 0
+    (job,) = inbox.ledger()["jobs"]
+    assert (job["state"], job["accessions"]) == ("cancelled", ["ACC7"])
+
+
 def test_two_birth_dates_are_two_patients_and_nothing_is_sent(inbox):
     inbox.archive()
     folder = inbox.put()

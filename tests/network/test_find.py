@@ -310,9 +310,7 @@ def test_a_job_is_stopped_while_its_find_is_negotiated():
         began = time.monotonic()
         with pytest.raises(TemporaryError, match="stopped"):
             find(
-                FindSession(
-                    node, calling_ae_title="ME", log=print, require_running=require_running
-                )
+                FindSession(node, calling_ae_title="ME", log=print, require_running=require_running)
             )
         assert time.monotonic() - began < 2
 

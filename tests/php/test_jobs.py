@@ -173,8 +173,7 @@ def test_a_job_has_the_same_name_in_mkisos_own_books(real_site):
     assert real_site.wait(job).status == 200
     assert json.loads((real_site.jobs / job / "report.json").read_text())["job"] == job
     status = real_site.evaluate(
-        "$client = MkisoWeb::client();"
-        "echo json_encode($client->status($argv[1], $argv[2]));",
+        "$client = MkisoWeb::client();echo json_encode($client->status($argv[1], $argv[2]));",
         job,
         str(real_site.jobs / job / "discs"),
     )

@@ -1,8 +1,12 @@
 """De-identified copies from files, and from one archive into another, as a person makes them."""
 
 import json
+import os
 import struct
+import subprocess
+import sys
 import tracemalloc
+from pathlib import Path
 
 import pydicom
 import pytest
@@ -275,3 +279,40 @@ def test_the_finished_disc_of_a_folder_is_good(lab, key, tmp_path):
     assert done.code == 0, done.err
     (disc,) = (tmp_path / "discs").glob("*.iso")
     assert not [f for f in check_path(disc).findings if f.severity == "error"]
+
+
+DIES = """
+import os, sys
+from mkiso.stages import deidentify
+copy, done = deidentify._Work._copy, []
+def dies(self, opened, blank):
+    done.append(1)
+    if len(done) == 2:
+        os._exit(9)
+    return copy(self, opened, blank)
+deidentify._Work._copy = dies
+from mkiso.cli.main import main
+main(sys.argv[1:])
+"""
+
+
+def test_a_run_that_dies_leaves_no_copies_and_the_next_one_sweeps(lab, key):
+    source, out = fill(lab.folder / "in"), lab.folder / "out"
+    words = ["deidentify", str(source), str(out), "--config", str(lab.config)]
+    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    died = subprocess.run(
+        [sys.executable, "-c", DIES, *words], env=environ, check=False, capture_output=True
+    )
+    assert died.returncode == 9
+    assert [p.name.startswith(".mkiso-") for p in out.iterdir()] == [True]
+    assert lab.run("deidentify", source, out, "--deidentify-key", key).code == 0
+    assert len(copies(out)) == 2
+    assert not [p for p in out.iterdir() if p.name.startswith(".")]
+
+
+def test_what_cannot_be_read_is_counted_and_the_others_go_on(lab, key):
+    source, out = fill(lab.folder / "in"), lab.folder / "out"
+    (lab.folder / "in" / "broken").write_bytes((source / "1").read_bytes()[:-400])
+    done = lab.run("deidentify", source, out, "--json")
+    assert done.code == 0
+    assert sum(done.report["answer"]["not_read"].values()) == 1
