@@ -94,6 +94,8 @@ def context_of(
         world.say(known.disguised(sentence))
 
     def progress(now: Progress) -> None:
+        if now.note:
+            now = dataclasses.replace(now, note=known.disguised(now.note))
         news.show(now)
         world.progress(now)
 

@@ -1,6 +1,7 @@
 """Archives with a few patients, a configuration naming them, and the program in this process."""
 
 import contextlib
+import io
 import json
 import socket
 import time
@@ -140,10 +141,14 @@ def data_sets(folder):
     """SOP Instance UID to the bytes of the data set, of every DICOM file below a folder."""
     found = {}
     for path in sorted(Path(folder).rglob("*")):
-        if path.is_file() and path.read_bytes()[128:132] == b"DICM":
-            meta = pydicom.filereader.read_file_meta_info(path)
+        try:
+            content = path.read_bytes()
+        except (IsADirectoryError, FileNotFoundError):  # moved to its place at this moment
+            continue
+        if content[128:132] == b"DICM":
+            meta = pydicom.dcmread(io.BytesIO(content), specific_tags=[]).file_meta
             end = 144 + meta.FileMetaInformationGroupLength
-            found[str(meta.MediaStorageSOPInstanceUID)] = path.read_bytes()[end:]
+            found[str(meta.MediaStorageSOPInstanceUID)] = content[end:]
     return found
 
 

@@ -143,7 +143,8 @@ def parse_profile(text: str) -> tuple[str, ...]:
     if unknown:
         raise UsageError(
             f"--deidentify {unknown[0]}: there is no such option of the profile; there are "
-            f"{', '.join(OPTIONS)}."
+            f"{', '.join(OPTIONS)}. (A word after --deidentify is its profile: write "
+            "--deidentify=basic, or what is meant before it.)"
         )
     if {"retain-full-dates", "retain-modified-dates"} <= chosen:
         raise UsageError("Dates are either retained in full or modified; choose one of the two.")

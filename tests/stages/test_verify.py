@@ -186,7 +186,7 @@ def test_what_this_user_may_not_read_is_77_and_no_fault_of_the_disc(place):
             "file inside": inside / "IM000000",
             "folder inside": inside,
         }[place]
-        for each in (name, folder, inside):
+        for each in (name, folder, inside, inside / "IM000000", folder / "disc.iso"):
             Path(each).chmod(0o755)
         path.chmod(0)
         asked = path if place in {"image", "folder"} else folder
