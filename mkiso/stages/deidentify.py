@@ -72,10 +72,8 @@ def run(
     disguise: Disguise,
     folder: Path,
     context: Context,
-    *,
-    remove: bool = False,
 ) -> Deidentified:
-    """Return de-identified copies in the new `folder`; `remove` the originals one by one.
+    """Return de-identified copies in the new `folder`.
 
     Raises RefusedContentError for pixels that may show a patient, DataError for a patient who is
     not in the list of pseudonyms or an object that cannot be read, DiskError.
@@ -90,8 +88,6 @@ def run(
             copy = work.one(instance)
             if copy is not None:
                 made.append(copy)
-            if remove:
-                instance.path.unlink(missing_ok=True)
             context.progress(Progress("deidentify", number, len(instances)))
     except OSError as error:
         raise DiskError(

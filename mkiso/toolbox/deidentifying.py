@@ -73,10 +73,7 @@ def deidentify_all(
     patient, CantCreateError or DiskError for the folder, and what a signal is.
     """
     folder = job.output_folder
-    if require_output_folder(folder):
-        world.say(f"Made the output folder {folder}.")
-    for name in sweep_stale(folder):
-        world.log(f"swept {name}, left by a run that died")
+    make_ready(folder, world)
     with Workspace(folder, f"deidentify-{secrets.token_hex(4)}") as workspace:
         unpacked = workspace.folder / "unpacked"
         unpacked.mkdir(mode=0o700)
@@ -104,6 +101,14 @@ def deidentify_all(
         Counter(each.reason for each in made.left_out),
         Counter(sources.not_sent),
     )
+
+
+def make_ready(folder: Path, world: World) -> None:
+    """Make an output folder where there is none, and sweep what dead runs left in it."""
+    if require_output_folder(folder):
+        world.say(f"Made the output folder {folder}.")
+    for name in sweep_stale(folder):
+        world.log(f"swept {name}, left by a run that died")
 
 
 def _placed(instances: Sequence[ReceivedInstance], tidy: TidyFolder) -> tuple[Path, ...]:

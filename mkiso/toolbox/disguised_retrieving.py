@@ -15,8 +15,8 @@ from mkiso.core.disguise import Disguise
 from mkiso.core.job import Job, Node
 from mkiso.core.study_list import Selection
 from mkiso.errors import MkisoError
-from mkiso.storage.workspace import Workspace, require_output_folder, sweep_stale
-from mkiso.toolbox.deidentifying import Copies, deidentify_all, failures_disguised
+from mkiso.storage.workspace import Workspace
+from mkiso.toolbox.deidentifying import Copies, deidentify_all, failures_disguised, make_ready
 from mkiso.toolbox.retrieving import Outcome, retrieve_all
 from mkiso.toolbox.sending import Sending, Sent, send_all
 from mkiso.toolbox.world import World
@@ -47,12 +47,8 @@ def pass_on(
     """
     for selection in selections:
         disguise.number(selection.accession_number)
-    folder = job.output_folder
-    if require_output_folder(folder):
-        world.say(f"Made the output folder {folder}.")
-    for name in sweep_stale(folder):
-        world.log(f"swept {name}, left by a run that died")
-    with Workspace(folder, f"originals-{secrets.token_hex(4)}") as workspace:
+    make_ready(job.output_folder, world)
+    with Workspace(job.output_folder, f"originals-{secrets.token_hex(4)}") as workspace:
         originals = workspace.folder / "originals"
         raw = dataclasses.replace(job, output_folder=originals)
         passed = Passed(retrieve_all(raw, selections, "study", world))
