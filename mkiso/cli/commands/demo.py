@@ -157,7 +157,7 @@ Open it: double-click it (Windows, macOS), or
   sudo mount -o loop,ro {path} /mnt        then open /mnt/INDEX.HTM in a browser
   xorriso -osirrox on -indev {path} -extract / disc    without root
   mkiso verify {path}                      judges it as mkiso did
-Burn it: xorriso -as cdrecord -v dev=/dev/sr0 {path}"""
+Burn it: mkiso burn {path} --device /dev/sr0"""
 
 
 def _print_table(head: tuple[str, str], rows: list[tuple[str, str]]) -> None:
@@ -186,8 +186,7 @@ def _show_refusal(run: _Run, accession_number: str) -> None:
         )
     write_line(
         sys.stdout,
-        f"\nRefused, as it must be (exit code {run.code}, {run.report['name']}): "
-        f"{run.report['message']}",
+        f"\nRefused, as it must be: exit code {run.code}, {run.report['name']}.",
     )
 
 
