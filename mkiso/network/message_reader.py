@@ -186,7 +186,7 @@ class MessageReader:
         while length:
             available = wire.end - wire.start
             if available == 0:
-                wire.fill(self._deadline, "the rest of a PDU")
+                wire.fill(self._deadline, "the rest of a PDU", length)
                 available = wire.end
             take = min(available, length)
             write(wire.view[wire.start : wire.start + take])

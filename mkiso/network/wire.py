@@ -55,6 +55,10 @@ def prepare_socket(sock: socket.socket) -> None:
                 sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
+#: What a waiting reader lets come together where it knows that it comes.
+_WAKE_BYTES = 65536
+
+
 class Wire:
     """One connection. Reading and writing may happen in two threads, each in one."""
 
@@ -67,6 +71,7 @@ class Wire:
         self._recv_into: Callable[[memoryview], int] = sock.recv_into
         self._send: Callable[[memoryview | bytes], int] = sock.send
         self._monotonic = monotonic
+        self._wake_bytes = 1
         self._reading = select.poll()
         self._reading.register(sock.fileno(), select.POLLIN)
         self._writing = select.poll()
@@ -105,8 +110,10 @@ class Wire:
         self.view[: len(unread)] = unread
         self.start, self.end = 0, len(unread)
 
-    def fill(self, deadline: float, waiting_for: str) -> None:
+    def fill(self, deadline: float, waiting_for: str, expected_bytes: int = 1) -> None:
         """Read at least one byte more behind what is unread (which must be less than the buffer).
+
+        `expected_bytes` are certain to come: then it may wait for many at once.
 
         Raises AssociationLostError at the end of the stream, PeerStalledError at the deadline,
         with `waiting_for` as what was waited for.
@@ -116,14 +123,16 @@ class Wire:
             if unread:
                 self.buffer[:unread] = self.buffer[self.start : self.end]
             self.start, self.end = 0, unread
-        self.end += self.receive_into(self.view[self.end :], deadline, waiting_for)
+        self.end += self.receive_into(self.view[self.end :], deadline, waiting_for, expected_bytes)
 
     def need(self, size_bytes: int, deadline: float, waiting_for: str) -> None:
         """Read until `size_bytes` are unread in one piece; less than the buffer, of course."""
         while self.end - self.start < size_bytes:
             self.fill(deadline, waiting_for)
 
-    def receive_into(self, view: memoryview, deadline: float, waiting_for: str) -> int:
+    def receive_into(
+        self, view: memoryview, deadline: float, waiting_for: str, expected_bytes: int = 1
+    ) -> int:
         """Read what is there, at least one byte; like `fill` but past the buffer."""
         while True:
             poller = self._reading
@@ -141,6 +150,7 @@ class Wire:
                 self.bytes_received += count
                 self.last_activity = self._monotonic()
                 return count
+            self._wake_at(expected_bytes)
             self._wait(poller, deadline, waiting_for)
 
     def send(self, data: bytes | bytearray | memoryview, deadline: float) -> None:
@@ -208,6 +218,7 @@ class Wire:
         if self.end > self.start:
             return True
         if not self.is_tls:
+            self._wake_at(1)
             return bool(self._reading.poll(max(0, int(timeout_seconds * 1000))))
         # What wakes poll may be a record of TLS's own (tickets, keys): only a read can tell
         try:
@@ -287,6 +298,17 @@ class Wire:
         """Close the connection; nobody may be reading or writing."""
         with contextlib.suppress(OSError):
             self._sock.close()
+
+    def _wake_at(self, expected_bytes: int) -> None:
+        """Be woken by so many bytes, at most; each wake-up costs as much as copying 64 KiB.
+
+        Not with TLS, whose records are small. The end of the stream wakes whatever is set.
+        """
+        count = _WAKE_BYTES if expected_bytes >= _WAKE_BYTES and not self.is_tls else 1
+        if count != self._wake_bytes:
+            with contextlib.suppress(OSError):  # a system without it wakes us for each segment
+                self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, count)
+            self._wake_bytes = count
 
     def _wait(self, poller: select.poll, deadline: float, waiting_for: str) -> None:
         while (remaining := deadline - self._monotonic()) > 0:
