@@ -113,9 +113,7 @@ def _find(file: LedgerFile, job_id: str) -> dict[str, Any]:
 def _find_in_queue(file: LedgerFile, job_id: str) -> dict[str, Any]:
     job = _find(file, job_id)
     if not job.pop("in_queue"):
-        raise UsageError(
-            f"The job {job_id} was a single run, of no batch; give its command again."
-        )
+        raise UsageError(f"The job {job_id} was a single run, of no batch; give its command again.")
     return job
 
 
