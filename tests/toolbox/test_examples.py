@@ -1,5 +1,6 @@
 """Every example of a help text, run as it stands."""
 
+import base64
 import contextlib
 import importlib
 import json
@@ -18,7 +19,7 @@ from mkiso.archive.server import Extras
 from mkiso.cli.main import COMMANDS
 
 #: Run until they are stopped.
-LASTING = {"receive", "archive"}
+LASTING = {"receive", "archive", "watch"}
 #: Examples of these are not to be run without an afternoon's time, or have tests of their own.
 ELSEWHERE = {"demo", "burn", "import-disc"}
 
@@ -55,6 +56,9 @@ def site(lab, monkeypatch):
     lab.name("ris", lab.nodes["pacs"]["port"])
     lab.name("abpacs", lab.nodes["pacs"]["port"])
     (lab.folder / "list.csv").write_text("PatientID,StudyDate\nP1,20260131\n")
+    (lab.folder / "names.csv").write_text('PatientID,Pseudonym\nP1,X1\n"P,2",X2\n')
+    (lab.folder / "site.key").write_text(base64.b64encode(bytes(range(32))).decode())
+    (lab.folder / "import").mkdir()
     monkeypatch.setenv("MKISO_CONFIG", str(lab.config))
     return lab
 
@@ -66,13 +70,16 @@ def prepared(site, example):
         assert done.code == 0, done.err
     if "2.25.1 " in example:
         assert site.run("mpps", "ris", "start", "--step-id", "S1", "--uid", "2.25.1").code == 0
+    here = {"/dicom/": f"{site.folder}/", "/srv/discs": f"{site.folder}/discs"}
+    for folder, ours in here.items():
+        example = example.replace(folder, ours)
     return shlex.split(example)[1:]
 
 
 @pytest.mark.parametrize(("name", "example"), EXAMPLES, ids=[e for _, e in EXAMPLES])
 def test_the_example_runs(site, name, example):
     words = prepared(site, example)
-    if name in LASTING:
+    if name in LASTING and "--once" not in words:
         runs_until_stopped(site, words)
         return
     done = site.run(*words)
@@ -91,6 +98,6 @@ def runs_until_stopped(site, words):
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     ) as process:  # fmt: skip
         with contextlib.closing(process.stdout) as lines:
-            assert any("listening" in line for line in lines)
+            assert any("listening" in line or "Watching" in line for line in lines)
             process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=20) == 0
