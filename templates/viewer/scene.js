@@ -160,7 +160,13 @@ MKISO.scene = (function () {
     }
     if (!place) return;
     context.textAlign = align;
-    lines.forEach((line, index) => { context.fillText(line, place[0], place[1] + 16 * index); });
+    context.lineJoin = "round";  // a dark edge: the text may stand on white bone
+    context.lineWidth = 3;
+    context.strokeStyle = "#000b";
+    lines.forEach((line, index) => {
+      context.strokeText(line, place[0], place[1] + 16 * index);
+      context.fillText(line, place[0], place[1] + 16 * index);
+    });
   }
 
   /* From the anchor to the nearest point at the edge of the letters. */

@@ -56,7 +56,7 @@ def site(lab, monkeypatch):
     lab.name("ris", lab.nodes["pacs"]["port"])
     lab.name("abpacs", lab.nodes["pacs"]["port"])
     (lab.folder / "list.csv").write_text("PatientID,StudyDate\nP1,20260131\n")
-    (lab.folder / "names.csv").write_text('PatientID,Pseudonym\nP1,X1\n"P,2",X2\n')
+    (lab.folder / "ids.csv").write_text('PatientID,Pseudonym\nP1,X1\n"P,2",X2\n')
     (lab.folder / "site.key").write_text(base64.b64encode(bytes(range(32))).decode())
     (lab.folder / "import").mkdir()
     monkeypatch.setenv("MKISO_CONFIG", str(lab.config))

@@ -34,7 +34,7 @@ retain-institution-identity.
 """
 EXAMPLES = (
     "mkiso deidentify images nobody --deidentify-key site.key",
-    "mkiso deidentify images nobody --deidentify basic,retain-modified-dates --pseudonyms names.csv",
+    "mkiso deidentify images nobody --deidentify basic,retain-modified-dates --pseudonyms ids.csv",
 )
 _CODES = (0, 64, 65, 73, 74, 78, 85, 87)
 #: Settings of a job that are options here, too.
