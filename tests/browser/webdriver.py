@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -30,8 +31,13 @@ class Driver:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self._log = (folder / "chromedriver.log").open("wb")
+        # A job in this process points TMPDIR to its work folder, which is gone by now
+        environ = {name: value for name, value in os.environ.items() if name != "TMPDIR"}
         self._process = subprocess.Popen(
-            ["chromedriver", f"--port={self.port}"], stdout=self._log, stderr=self._log
+            ["chromedriver", f"--port={self.port}"],
+            env=environ,
+            stdout=self._log,
+            stderr=self._log,
         )
         deadline = time.monotonic() + 15
         while not self._answers():
