@@ -13,6 +13,7 @@ import resource
 import shutil
 import stat
 import tempfile
+import threading
 import time
 from pathlib import Path
 from types import TracebackType
@@ -107,15 +108,13 @@ class Workspace:
         self._resumable = resumable
         self._keep_after = keep_after
         self._lock = -1
-        self._before: tuple[str | None, str | None] = (None, None)
 
     def __enter__(self) -> Workspace:  # noqa: PYI034 - typing.Self came with Python 3.11
         """Make and lock the folder. Raises CantCreateError or DiskError."""
         self.is_adopted = self._resumable and self._adopt()
         if not self.is_adopted:
             self._make()
-        self._before = (tempfile.tempdir, os.environ.get("TMPDIR"))
-        _point_temporary_files(str(self.folder), str(self.folder))
+        _TEMPORARY_FILES.enter(str(self.folder))
         return self
 
     def _make(self) -> None:
@@ -163,8 +162,7 @@ class Workspace:
         trace: TracebackType | None,
     ) -> None:
         """Remove the folder with everything in it and free the lock."""
-        if tempfile.tempdir == str(self.folder):  # else a later run has pointed them elsewhere
-            _point_temporary_files(*self._before)
+        _TEMPORARY_FILES.leave(str(self.folder))
         if not (isinstance(error, MkisoError) and error.code in self._keep_after):
             _remove(self.folder)
         self._unlock()
@@ -194,13 +192,41 @@ def _remove_unfinished(folder: Path) -> None:
             Path(entry.path).unlink()
 
 
-def _point_temporary_files(tempdir: str | None, variable: str | None) -> None:
-    """Set where libraries and child programs put temporary files; a folder that is gone is not."""
-    tempfile.tempdir = tempdir if tempdir and Path(tempdir).is_dir() else None
-    if variable and Path(variable).is_dir():
-        os.environ["TMPDIR"] = variable
-    else:
-        os.environ.pop("TMPDIR", None)
+class _TemporaryFiles:
+    """Where libraries and child programs put temporary files: the work folder of the last run.
+
+    Runs of one process overlap, and end in any order, in several threads.
+    """
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._folders: list[str] = []
+        self._outside: tuple[str | None, str | None] = (None, None)
+
+    def enter(self, folder: str) -> None:
+        with self._guard:
+            if not self._folders:
+                self._outside = (tempfile.tempdir, os.environ.get("TMPDIR"))
+            self._folders.append(folder)
+            self._point(folder, folder)
+
+    def leave(self, folder: str) -> None:
+        with self._guard:
+            if folder not in self._folders:  # it was left before
+                return
+            self._folders.remove(folder)
+            last = self._folders[-1] if self._folders else None
+            self._point(*((last, last) if last else self._outside))
+
+    def _point(self, tempdir: str | None, variable: str | None) -> None:
+        tempfile.tempdir = tempdir
+        if variable:
+            os.environ["TMPDIR"] = variable
+        else:
+            os.environ.pop("TMPDIR", None)
+
+
+_TEMPORARY_FILES = _TemporaryFiles()
 
 
 def sweep_stale(
