@@ -67,14 +67,22 @@ def check_silence(words, secrets) -> None:
     assert [secret for secret in secrets if secret in text] == []
 
 
+def _can_be_bound(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
 def check_port(port: int) -> None:
     """The port and its lock are free, and no connection of the receiver is held open."""
     lock = PortLock(port)
     lock.acquire(0)
     lock.release()
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind(("127.0.0.1", port))
+    until(lambda: _can_be_bound(port), f"port {port} is taken")  # by chance by another test's
     until(lambda: not held_sockets(local_port=port), f"a connection to port {port} is held")
 
 
