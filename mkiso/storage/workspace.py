@@ -56,10 +56,12 @@ def require_output_folder(folder: Path, mode: int = 0o750) -> bool:
                 raise CantCreateError(
                     f"The output folder {folder} is not a folder; choose another with --output."
                 )
-            folder.mkdir()
-            with contextlib.suppress(OSError):  # a network share may know no permissions
-                folder.chmod(mode)
-            made = True
+            with contextlib.suppress(FileExistsError):  # another run was quicker: it is there
+                folder.mkdir()
+                made = True
+            if made:
+                with contextlib.suppress(OSError):  # a network share may know no permissions
+                    folder.chmod(mode)
         probe = Path(tempfile.mkdtemp(prefix=PREFIX, suffix=_IN_THE_MAKING, dir=folder))
         probe.rmdir()
     except OSError as error:

@@ -47,6 +47,21 @@ def test_temporary_files_go_into_the_work_folder_while_it_exists(tmp_path, monke
     assert tempfile.tempdir is None
 
 
+def test_two_first_runs_at_one_moment_may_make_the_output_folder(tmp_path, monkeypatch):
+    """Both see that it is missing; the slower one finds it made."""
+    folder = tmp_path / "new"
+    really = Path.exists
+
+    def made_by_another_run_meanwhile(path, **options):
+        was_there = really(path, **options)
+        if path == folder and not was_there:
+            folder.mkdir()
+        return was_there
+
+    monkeypatch.setattr(Path, "exists", made_by_another_run_meanwhile)
+    assert require_output_folder(folder) is False
+
+
 def test_overlapping_runs_leave_temporary_files_where_they_exist(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", None)
     monkeypatch.delenv("TMPDIR", raising=False)
