@@ -26,7 +26,11 @@ from mkiso.core.nesting import end_of_value
 _SHORT_MOST = 0xFFFE
 #: A value of four bytes of length; longer ones can only be of undefined length (PS3.5 7.1.1).
 _LONG_MOST = 0xFFFFFFFE
-_PADDED_WITH_NUL = frozenset((b"UI", b"OB", b"UN", b""))
+#: PS3.5 6.2: text is made even with a space, everything else with NUL.
+_PADDED_WITH_SPACE = frozenset(
+    {b"AE", b"AS", b"CS", b"DA", b"DS", b"DT", b"IS", b"LO", b"LT", b"PN", b"SH", b"ST", b"TM"}
+    | {b"UC", b"UR", b"UT"}
+)
 
 
 class Placed(NamedTuple):
@@ -135,6 +139,8 @@ def items_of(source: ByteSource, span: Span) -> Iterator[Span]:
         if tag != ITEM:
             raise HeaderError(f"At byte {offset - 8} {name_of(tag)} stands for an item.")
         if length != UNDEFINED_LENGTH:
+            if offset + length > end:
+                raise HeaderError(f"The item at byte {offset - 8} runs over its sequence's end.")
             yield Span(offset, offset + length, encoding)
             offset += length
             continue
@@ -161,7 +167,7 @@ def element_head(encoding: Encoding, tag: int, vr: bytes, length: int) -> bytes:
 def encoded_element(encoding: Encoding, tag: int, vr: bytes, value: bytes) -> bytes:
     """Return an element with a new value, made even."""
     if len(value) & 1:
-        value += b"\0" if vr in _PADDED_WITH_NUL else b" "
+        value += b" " if vr in _PADDED_WITH_SPACE else b"\0"
     return element_head(encoding, tag, vr, len(value)) + value
 
 

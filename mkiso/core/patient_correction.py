@@ -12,33 +12,22 @@ issuer of the replaced PatientID goes, or is replaced: it did not issue the new 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from mkiso.core.byte_source import (
     EXPLICIT_LITTLE,
     IMPLICIT_LITTLE,
     ITEM,
-    ITEM_DELIMITATION,
-    LONG,
-    SEQUENCE_DELIMITATION,
-    UNDEFINED_LENGTH,
     ByteSource,
     Element,
     Encoding,
-    HeaderError,
     Span,
-    name_of,
 )
+from mkiso.core.element_walk import Pieces, Placed, elements_of, encoded_element, items_of
 from mkiso.core.folder_names import FolderIdentity
 from mkiso.core.nesting import inner_encoding
-from mkiso.core.rewriting import elements_in
 from mkiso.core.sequences import dictionary_vr
 from mkiso.core.text import decode, decode_terms, defined_terms, encode, is_ascii
-
-#: Bytes, or from where to where they stand in the original data set.
-Piece: TypeAlias = "bytes | tuple[int, int]"
 
 UTF_8 = "ISO_IR 192"
 _CHARACTER_SET, _NAME, _ID, _ISSUER = 0x00080005, 0x00100010, 0x00100020, 0x00100021
@@ -47,15 +36,13 @@ _ISSUER_QUALIFIERS = 0x00100024
 _TEXT_VRS = frozenset((b"LO", b"LT", b"PN", b"SH", b"ST", b"UC", b"UT"))
 #: A text longer than this is no text, whatever its VR says.
 _LONGEST_TEXT = 16 << 20
-_SHORT_MOST = 0xFFFE
 
 
 @dataclass(frozen=True, slots=True)
 class Corrected:
     """A corrected data set. `guessed` counts texts that were not what their character set says."""
 
-    pieces: tuple[Piece, ...]
-    size_bytes: int
+    pieces: Pieces
     character_set: str  # as it stands in the result
     guessed: int = 0
 
@@ -67,7 +54,7 @@ def corrected(
 
     Raises HeaderError when it is no whole data set.
     """
-    elements = list(elements_in(source, Span(0, source.size, encoding)))
+    elements = list(elements_of(source, Span(0, source.size, encoding), is_item=False))
     if encoding is EXPLICIT_LITTLE and elements and not elements[0][0].vr:
         encoding = IMPLICIT_LITTLE  # not what its transfer syntax says; some writers do so
     stated, old_id, old_issuer = (
@@ -92,14 +79,10 @@ def corrected(
         changes[_ISSUER] = changes[_ISSUER_QUALIFIERS] = None
     writer = _Writer(source, encoding, terms if anew else None, anew=anew)
     pieces = writer.data_set(elements, changes)
-    size = sum(len(p) if isinstance(p, bytes) else p[1] - p[0] for p in pieces)
-    return Corrected(pieces, size, UTF_8 if anew else character_set, writer.guessed)
+    return Corrected(pieces, UTF_8 if anew else character_set, writer.guessed)
 
 
-_Placed = tuple[Element, int, int]
-
-
-def _value(source: ByteSource, elements: list[_Placed], tag: int) -> bytes:
+def _value(source: ByteSource, elements: list[Placed], tag: int) -> bytes:
     for element, _, stop in elements:
         if element.tag == tag and stop - element.value <= _LONGEST_TEXT:
             return source.bytes_at(element.value, stop).rstrip(b" \0")
@@ -124,26 +107,29 @@ class _Writer:
         self.guessed = 0
 
     def data_set(
-        self, elements: list[_Placed], changes: dict[int, tuple[bytes, bytes] | None]
-    ) -> tuple[Piece, ...]:
+        self, elements: list[Placed], changes: dict[int, tuple[bytes, bytes] | None]
+    ) -> Pieces:
         """Return the pieces of a data set with `changes` at its top level; None leaves out."""
-        pieces: list[Piece] = []
+        pieces = Pieces()
         waiting = sorted(tag for tag, change in changes.items() if change is not None)
 
         def put_until(tag: int) -> None:
             while waiting and waiting[0] <= tag:
                 change = changes[waiting[0]]
                 assert change is not None  # noqa: S101 - `waiting` has no others
-                pieces.append(_encoded(self._encoding, waiting.pop(0), *change))
+                pieces.add(encoded_element(self._encoding, waiting.pop(0), *change))
 
         for element, start, stop in elements:
             put_until(element.tag)
             if element.tag in changes or not element.tag & 0xFFFF:
                 continue  # group lengths (retired) would be wrong now
             made = self._element(element, stop, self._encoding) if self._anew else None
-            _append(pieces, (start, stop) if made is None else made)
+            if made is None:
+                pieces.stay(start, stop)
+            else:
+                pieces.add(made)
         put_until(0xFFFFFFFF)
-        return tuple(pieces)
+        return pieces
 
     def _element(self, element: Element, stop: int, encoding: Encoding) -> bytes | None:
         """Return an element in UTF-8; None when it stays as it is."""
@@ -155,12 +141,12 @@ class _Writer:
         raw = self._source.bytes_at(element.value, stop)
         if is_ascii(raw):
             return None
-        return _encoded(encoding, element.tag, vr, self._in_utf_8(raw, vr))
+        return encoded_element(encoding, element.tag, vr, self._in_utf_8(raw, vr))
 
     def _sequence(self, element: Element, stop: int, encoding: Encoding) -> bytes | None:
         """Return a sequence in UTF-8; None when there is nothing in it to change."""
         inside = inner_encoding(self._source, encoding, element.vr, element.value)
-        items = list(_items(self._source, Span(element.value, stop, inside)))
+        items = list(items_of(self._source, Span(element.value, stop, inside)))
         made = [self._item(item) for item in items]
         if all(content is None for content in made):
             return None
@@ -168,11 +154,11 @@ class _Writer:
         for item, content in zip(items, made, strict=True):
             whole = self._source.bytes_at(item.start, item.stop) if content is None else content
             body += inside.tag_and_length.pack(ITEM >> 16, ITEM & 0xFFFF, len(whole)) + whole
-        return _encoded(encoding, element.tag, b"SQ", bytes(body))
+        return encoded_element(encoding, element.tag, b"SQ", bytes(body))
 
     def _item(self, item: Span) -> bytes | None:
         """Return an item in UTF-8; None when it stays, as one with a character set of its own."""
-        elements = list(elements_in(self._source, item))
+        elements = list(elements_of(self._source, item))
         if any(element.tag == _CHARACTER_SET for element, _, _ in elements):
             return None
         made = [self._element(element, stop, item.encoding) for element, _, stop in elements]
@@ -199,49 +185,3 @@ class _Writer:
 
 def _implicit_vr(tag: int) -> bytes:
     return b"" if tag >> 16 & 1 else dictionary_vr(tag)
-
-
-def _items(source: ByteSource, span: Span) -> Iterator[Span]:
-    """Yield where the elements of each item stand; an item's own delimitation is not among them."""
-    offset, end, encoding = span
-    while offset < end:
-        tag, length = source.tag_at(offset, encoding)
-        offset += 8
-        if tag == SEQUENCE_DELIMITATION:
-            return
-        if tag != ITEM:
-            raise HeaderError(f"At byte {offset - 8} {name_of(tag)} stands for an item.")
-        if length != UNDEFINED_LENGTH:
-            yield Span(offset, offset + length, encoding)
-            offset += length
-            continue
-        stop = offset
-        for _, _, after in elements_in(source, Span(offset, end, encoding)):
-            stop = after
-        yield Span(offset, stop, encoding)
-        tag, _ = source.tag_at(stop, encoding)
-        offset = stop + 8 if tag == ITEM_DELIMITATION else stop  # some writers leave it out
-
-
-def _encoded(encoding: Encoding, tag: int, vr: bytes, value: bytes) -> bytes:
-    """Return an element in the encoding of the data set."""
-    if len(value) & 1:
-        value += b" "
-    group, number = tag >> 16, tag & 0xFFFF
-    if not encoding.explicit:
-        return encoding.tag_and_length.pack(group, number, len(value)) + value
-    if vr not in LONG and len(value) > _SHORT_MOST:
-        vr = b"UN"  # PS3.5 6.2.2
-    if vr in LONG:
-        head = encoding.header.pack(group, number, vr, 0)
-        return head + encoding.long_length.pack(len(value)) + value
-    return encoding.header.pack(group, number, vr, len(value)) + value
-
-
-def _append(pieces: list[Piece], piece: Piece) -> None:
-    """Append a piece; spans that touch become one."""
-    last = pieces[-1] if pieces else b""
-    if isinstance(piece, tuple) and isinstance(last, tuple) and last[1] == piece[0]:
-        pieces[-1] = (last[0], piece[1])
-    else:
-        pieces.append(piece)

@@ -8,14 +8,12 @@ come out otherwise than it went in.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from mkiso.core.byte_source import (
-    ITEM,
-    ITEM_DELIMITATION,
+    EXPLICIT_LITTLE,
     LONG,
-    SEQUENCE_DELIMITATION,
     SHORT,
     UNDEFINED_LENGTH,
     ByteSource,
@@ -25,15 +23,15 @@ from mkiso.core.byte_source import (
     Span,
     name_of,
 )
+from mkiso.core.element_walk import element_head, elements_of, encoded_element, items_of
 from mkiso.core.elements import swapped
-from mkiso.core.nesting import end_of_value, inner_encoding
+from mkiso.core.nesting import inner_encoding
 from mkiso.core.sequences import dictionary_vr
 
 PIXEL_DATA = 0x7FE00010
 _PIXEL_REPRESENTATION, _WAVEFORM_BITS = 0x00280103, 0x54001004
 _WAVEFORM_DATA, _WAVEFORM_PADDING = 0x54001010, 0x5400100A
 _LUT_DATA = 0x00283006
-_SHORT_MOST = 0xFFFE
 
 
 class NewValue(NamedTuple):
@@ -60,10 +58,10 @@ def rewritten(data_set: bytes, encoding: Encoding, changes: Mapping[int, NewValu
     source = ByteSource(data_set, _beyond, len(data_set))
     verbatim = encoding.explicit and not encoding.big_endian
     whole = Span(0, len(data_set), encoding)
-    level = _level(source, whole, _Level(signed=False, waveform_bits=16))
+    level = _level(source, whole, _Level(signed=False, waveform_bits=16), is_item=False)
     parts: list[bytes] = []
     waiting = sorted(tag for tag, change in changes.items() if change is not None)
-    for element, start, stop in elements_in(source, whole):
+    for element, start, stop in elements_of(source, whole, is_item=False):
         while waiting and waiting[0] < element.tag:
             parts.append(_changed(waiting.pop(0), changes))
         if element.tag in changes:
@@ -83,31 +81,17 @@ def _beyond(_offset: int, _length: int) -> bytes:
 
 def _changed(tag: int, changes: Mapping[int, NewValue | None]) -> bytes:
     change = changes[tag]
-    return _encoded(tag, change.vr, change.value, undefined=change.undefined) if change else b""
+    if change is None:
+        return b""
+    encode = _fragments if change.undefined else _encoded
+    return encode(tag, change.vr, change.value)
 
 
-def elements_in(source: ByteSource, span: Span) -> Iterator[tuple[Element, int, int]]:
-    """Yield each element with the offsets of its beginning and of what follows it."""
-    offset, end, encoding = span
-    while offset < end and not source.only_padding(offset):
-        start = offset
-        element = source.element_at(offset, encoding)
-        if element.tag in {ITEM_DELIMITATION, SEQUENCE_DELIMITATION}:
-            return
-        if element.length == UNDEFINED_LENGTH:
-            offset = end_of_value(source, encoding, element)
-        else:
-            offset = element.value + element.length
-        if offset > end:
-            raise HeaderError(f"The element {name_of(element.tag)} runs over the end.")
-        yield element, start, offset
-
-
-def _level(source: ByteSource, span: Span, outer: _Level) -> _Level:
+def _level(source: ByteSource, span: Span, outer: _Level, *, is_item: bool) -> _Level:
     """Return what decides the ambiguous VRs among these elements."""
     signed, bits = outer
     order = "big" if span.encoding.big_endian else "little"
-    for element, _, stop in elements_in(source, span):
+    for element, _, stop in elements_of(source, span, is_item=is_item):
         if element.tag == _PIXEL_REPRESENTATION and element.length == 2:
             signed = bool(int.from_bytes(source.bytes_at(element.value, stop), order))  # type: ignore[arg-type]
         elif element.tag == _WAVEFORM_BITS and element.length == 2:
@@ -127,7 +111,7 @@ def _explicit(
     if length == UNDEFINED_LENGTH:  # private items, which stay implicit in UN (PS3.5 6.2.2)
         if encoding.big_endian:
             raise HeaderError(f"The sequence {name_of(tag)} has an unknown byte order.")
-        return _encoded(tag, b"UN", source.bytes_at(value, stop), undefined=True)
+        return _fragments(tag, b"UN", source.bytes_at(value, stop))
     raw = source.bytes_at(value, stop)
     if encoding.big_endian:
         if vr == b"UN" and len(raw) > 1:
@@ -139,33 +123,15 @@ def _explicit(
 def _items(source: ByteSource, span: Span, outer: _Level) -> bytes:
     """Return the items of a sequence, of defined length."""
     parts: list[bytes] = []
-    offset, end, encoding = span
-    while offset < end:
-        tag, length = source.tag_at(offset, encoding)
-        offset += 8
-        if tag == SEQUENCE_DELIMITATION:
-            break
-        if tag != ITEM:
-            raise HeaderError(f"At byte {offset - 8} {name_of(tag)} stands for an item.")
-        stop = end if length == UNDEFINED_LENGTH else offset + length
-        inside = Span(offset, stop, encoding)
-        level = _level(source, inside, outer)
-        body: list[bytes] = []
-        last = offset
-        for element, _, after in elements_in(source, inside):
-            if element.tag & 0xFFFF:
-                body.append(_explicit(source, encoding, element, after, level))
-            last = after
-        content = b"".join(body)
+    for inside in items_of(source, span):
+        level = _level(source, inside, outer, is_item=True)
+        content = b"".join(
+            _explicit(source, inside.encoding, element, after, level)
+            for element, _, after in elements_of(source, inside)
+            if element.tag & 0xFFFF
+        )
         parts.append(struct.pack("<HHI", 0xFFFE, 0xE000, len(content)) + content)
-        offset = stop if length != UNDEFINED_LENGTH else _after_item(source, last, encoding)
     return b"".join(parts)
-
-
-def _after_item(source: ByteSource, offset: int, encoding: Encoding) -> int:
-    """Return the offset after an item's delimitation, which some writers leave out."""
-    tag, _ = source.tag_at(offset, encoding)
-    return offset + 8 if tag == ITEM_DELIMITATION else offset
 
 
 def _vr(tag: int, level: _Level) -> bytes:
@@ -196,20 +162,10 @@ _SIGN_FOLLOWS = frozenset(
 )
 
 
-def _encoded(tag: int, vr: bytes, value: bytes, *, undefined: bool = False) -> bytes:
-    """Return an element; a value that its VR cannot be as long as becomes UN (PS3.5 6.2.2)."""
-    group, number = tag >> 16, tag & 0xFFFF
-    if len(value) & 1:
-        value += b" " if vr in _PADDED_WITH_SPACE else b"\0"
-    if vr not in LONG and len(value) > _SHORT_MOST:
-        vr = b"UN"
-    if vr in LONG:
-        length = UNDEFINED_LENGTH if undefined else len(value)
-        return struct.pack("<HH2sHI", group, number, vr, 0, length) + value
-    return struct.pack("<HH2sH", group, number, vr, len(value)) + value
+def _encoded(tag: int, vr: bytes, value: bytes) -> bytes:
+    return encoded_element(EXPLICIT_LITTLE, tag, vr, value)
 
 
-_PADDED_WITH_SPACE = frozenset(
-    {b"AE", b"AS", b"CS", b"DA", b"DS", b"DT", b"IS", b"LO", b"LT", b"PN", b"SH", b"ST", b"TM"}
-    | {b"UC", b"UR", b"UT"}
-)
+def _fragments(tag: int, vr: bytes, value: bytes) -> bytes:
+    """Return an element of undefined length; the value brings its own delimitation."""
+    return element_head(EXPLICIT_LITTLE, tag, vr, UNDEFINED_LENGTH) + value

@@ -18,6 +18,7 @@ from typing import BinaryIO
 
 from mkiso.core.byte_source import ByteSource, HeaderError
 from mkiso.core.display_text import counted
+from mkiso.core.element_walk import Stretch
 from mkiso.core.elements import EXPLICIT_LITTLE
 from mkiso.core.file_meta import encode_file_meta
 from mkiso.core.folder_names import FolderIdentity
@@ -222,10 +223,11 @@ def _write(copy: Path, first: bytes, made: Corrected, read_at: _ReadAt) -> str:
 
 
 def _parts(made: Corrected, read_at: _ReadAt) -> Iterator[bytes]:
-    for piece in made.pieces:
+    for piece in made.pieces.parts:
         if isinstance(piece, bytes):
             yield piece
             continue
+        assert isinstance(piece, Stretch)  # noqa: S101 - a correction fills nothing
         offset, stop = piece
         while offset < stop:
             part = read_at(offset, min(_PIECE, stop - offset))

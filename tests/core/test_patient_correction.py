@@ -42,8 +42,8 @@ def correct(data, syntax, identity, **options):
     """The corrected bytes, and what was said of them."""
     source = ByteSource(data, lambda at, n: data[at : at + n], len(data))
     made = corrected(source, ENCODINGS.get(syntax, EXPLICIT_LITTLE), identity, **options)
-    whole = b"".join(p if isinstance(p, bytes) else data[p[0] : p[1]] for p in made.pieces)
-    assert len(whole) == made.size_bytes
+    whole = b"".join(p if isinstance(p, bytes) else data[p[0] : p[1]] for p in made.pieces.parts)
+    assert len(whole) == made.pieces.size_bytes
     return whole, made
 
 
