@@ -313,10 +313,11 @@ def _made(
     if context.job.deliver_as != "iso":
         with timed("write", known):
             return pack.run(plan, part, context, passphrase=passphrase)
-    with timed("write", known):
-        image = write.run(plan, part, context)
-    with timed("verify", known):
-        good = verify.run(image, plan, context)
+    with verify.ReadBack(plan) as reading:
+        with timed("write", known):
+            image = write.run(plan, part, context, watcher=reading)
+        with timed("verify", known):
+            good = verify.run(image, plan, context, reading)
     if passphrase is None:
         return good
     with timed("write", known):

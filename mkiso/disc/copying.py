@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -54,8 +54,13 @@ def copy_file(
 
 
 @contextmanager
-def reaching_the_disk(descriptor: int) -> Iterator[None]:
+def reaching_the_disk(
+    descriptor: int, written: Callable[[], int], on_disk: Callable[[int], None]
+) -> Iterator[None]:
     """Bring the open file to the disk while it is written, and wholly when the block ends well.
+
+    `written` says up to which offset the file is written for good; `on_disk` hears in a thread of
+    its own how much of that has reached the disk, and at the end, in this one, that all has.
 
     Saves a fifth of writing and fsync one after the other. An error of the disk is told to one
     caller of fsync only, so what the thread was told is raised here.
@@ -66,7 +71,9 @@ def reaching_the_disk(descriptor: int) -> Iterator[None]:
     def flush() -> None:
         try:
             while not finished.wait(FLUSH_SECONDS):
+                offset = written()
                 os.fdatasync(descriptor)
+                on_disk(offset)
         except OSError as error:
             errors.append(error)
 
@@ -80,6 +87,7 @@ def reaching_the_disk(descriptor: int) -> Iterator[None]:
     if errors:
         raise errors[0]
     os.fsync(descriptor)
+    on_disk(written())
 
 
 def _by_kernel(source: int, target: int, size: int, start: int, offset: int) -> int:

@@ -15,7 +15,8 @@ from mkiso.core.model import DiscFile, FileSet
 from mkiso.disc.copying import copy_file, reaching_the_disk
 from mkiso.disc.disc_reading import ReportBytes, silent
 from mkiso.disc.image_structures import Structures, build_structures
-from mkiso.errors import DiskError, VerifyError
+from mkiso.disc.written_extent import ImageWatcher
+from mkiso.errors import DiskError, InternalError, VerifyError
 
 
 def write_image(
@@ -24,22 +25,34 @@ def write_image(
     *,
     source_date_epoch: int | None = None,
     progress: ReportBytes = silent,
+    watcher: ImageWatcher | None = None,
     clock: Callable[[], float] = time.time,
 ) -> Image:
     """Write the image to the new file `target_part` (mode 0600) and bring it to the disk.
 
-    `progress` is called with bytes and may raise to stop. On any failure the file is removed.
+    `progress` is called with bytes and may raise to stop, `watcher` hears what is on the disk
+    already. On any failure the file is removed.
     Raises DiskError when there is no space or the disk fails, VerifyError when a source file is
     not the one that was planned.
     """
     made_at = int(clock()) if source_date_epoch is None else source_date_epoch
     structures = build_structures(file_set, made_at)
+    image = Image(
+        part=target_part,
+        size_bytes=structures.size_bytes,
+        structure=ImageStructure(
+            len(structures.content), hashlib.sha256(structures.content).hexdigest()
+        ),
+    )
     try:
         descriptor = os.open(target_part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise _disk_error(error, structures.size_bytes) from error
     try:
-        _fill(descriptor, file_set, structures, progress)
+        _reserve(descriptor, structures.size_bytes)
+        if watcher:
+            watcher.begun(image)
+        _fill(descriptor, file_set, structures, progress, watcher.on_disk if watcher else _nobody)
     except OSError as error:
         _remove(target_part)
         raise _disk_error(error, structures.size_bytes) from error
@@ -48,13 +61,7 @@ def write_image(
         raise
     finally:
         os.close(descriptor)
-    return Image(
-        part=target_part,
-        size_bytes=structures.size_bytes,
-        structure=ImageStructure(
-            len(structures.content), hashlib.sha256(structures.content).hexdigest()
-        ),
-    )
+    return image
 
 
 def planned_size(file_set: FileSet) -> int:
@@ -62,18 +69,33 @@ def planned_size(file_set: FileSet) -> int:
     return build_structures(file_set, 0).size_bytes
 
 
+def _nobody(_offset: int) -> None:
+    """Tell nobody what is on the disk."""
+
+
 def _fill(
-    descriptor: int, file_set: FileSet, structures: Structures, progress: ReportBytes
+    descriptor: int,
+    file_set: FileSet,
+    structures: Structures,
+    progress: ReportBytes,
+    on_disk: Callable[[int], None],
 ) -> None:
-    _reserve(descriptor, structures.size_bytes)
-    with reaching_the_disk(descriptor):
+    """Write everything from the beginning to the end: nothing twice, and never backwards."""
+    places = structures.offsets
+    done = 0
+    with reaching_the_disk(descriptor, lambda: done, on_disk):
         _write_all(descriptor, structures.content, 0)
         done = len(structures.content)
-        for file in file_set.files:
-            for size in _pieces(file, descriptor, structures.offsets.get(file.path, 0)):
-                done += size
+        for file in sorted(file_set.files, key=lambda file: places.get(file.path, 0)):
+            offset = places.get(file.path, done)  # an empty file has no place
+            if offset < done:
+                raise InternalError(f"{file.path} would lie over what is written already.")
+            for size in _pieces(file, descriptor, offset):
+                offset += size
+                done = offset
                 progress(done, structures.size_bytes)
-    progress(structures.size_bytes, structures.size_bytes)
+        done = structures.size_bytes
+    progress(done, structures.size_bytes)
 
 
 def _reserve(descriptor: int, size_bytes: int) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ from mkiso.core.disc_content import FileOnDisc, ImageStructure
 from mkiso.core.findings import Findings
 from mkiso.disc.disc_reading import ReportBytes
 from mkiso.disc.iso_tree import Extents
+from mkiso.disc.written_extent import WrittenExtent
 
 #: Bytes read at once, and blocks in memory: what is hashed twice stays in the processor's cache.
 BLOCK = 2 * 1024 * 1024
@@ -69,12 +71,14 @@ def hash_image(
     findings: Findings,
     progress: ReportBytes,
     finished: Callable[[str], None],
+    written: WrittenExtent | None = None,
 ) -> ImageHashes:
     """Read the `size` bytes of the open image once, from the disk and not from memory.
 
     With `structure` no byte is left out: the first bytes must have that hash, and what belongs to
     no file must be zero. `finished` is called with the path of every file that has been read,
-    while the next ones are read and hashed: reading, both hashes and that run side by side.
+    while the next ones are read and hashed: reading, both hashes and that run side by side. With
+    `written` they run beside the writing, too.
     """
     targets = _targets(files)
     pieces = _pieces(files, targets, findings)
@@ -85,12 +89,16 @@ def hash_image(
     feeder = _Feeder(pieces, findings)
     image_hash = hashlib.sha256()
     os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_SEQUENTIAL)
+    # What is not on the disk yet must not be read ahead of time
+    advice = os.POSIX_FADV_RANDOM if written else os.POSIX_FADV_SEQUENTIAL
+    os.posix_fadvise(descriptor, 0, 0, advice)
+    blocks = _fed_blocks(descriptor, size, image_hash.update, feeder.feed, written)
     try:
-        for offset, block, read in _fed_blocks(descriptor, size, image_hash.update, feeder.feed):
-            for path in read:
-                finished(path)
-            progress(offset + len(block), size)
+        with closing(blocks):  # its threads end before the file is closed
+            for offset, block, read in blocks:
+                for path in read:
+                    finished(path)
+                progress(offset + len(block), size)
     except OSError as error:
         findings.error("image.unreadable", f"The image cannot be read: {error.strerror}.")
         return ImageHashes("", {})
@@ -102,7 +110,8 @@ def _fed_blocks(
     size: int,
     update: Callable[[memoryview], object],
     feed: Callable[[int, memoryview], list[str]],
-) -> Iterator[tuple[int, memoryview, list[str]]]:
+    written: WrittenExtent | None,
+) -> Generator[tuple[int, memoryview, list[str]], None, None]:
     """Give offset, bytes, and what `feed` said of each block; a file may end before its `size`.
 
     Both get all blocks in order, each in a thread of its own, and never wait for each other.
@@ -118,8 +127,14 @@ def _fed_blocks(
     ):
         while start < size or reads or works:
             while start < size and len(reads) < _AHEAD and free:
-                buffer = free.popleft()[: size - start]
-                future = reading.submit(_read_whole, descriptor, buffer, start)
+                stop = min(start + BLOCK, size)
+                if written and not written.has(stop):
+                    if reads or works:
+                        break
+                    written.wait_for(stop)
+                buffer = free.popleft()[: stop - start]
+                read = _read_from_disk if written else _read_whole
+                future = reading.submit(read, descriptor, buffer, start)
                 reads.append((start, buffer, future))
                 start += BLOCK
             if reads:
@@ -143,6 +158,12 @@ def _fed_blocks(
                 hashed.result()
                 yield offset, buffer, paths
                 free.append(buffer)
+
+
+def _read_from_disk(descriptor: int, buffer: memoryview, offset: int) -> int:
+    """Read what was written a moment ago from the disk and not from memory."""
+    os.posix_fadvise(descriptor, offset, len(buffer), os.POSIX_FADV_DONTNEED)
+    return _read_whole(descriptor, buffer, offset)
 
 
 def _read_whole(descriptor: int, buffer: memoryview, offset: int) -> int:

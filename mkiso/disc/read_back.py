@@ -30,6 +30,7 @@ from mkiso.disc.read_folder import open_folder
 from mkiso.disc.read_image import open_image
 from mkiso.disc.read_zip import open_zip
 from mkiso.disc.viewer_rules import check_viewer
+from mkiso.disc.written_extent import WrittenExtent
 
 #: A directory of 100,000 instances has 100 MB; a larger one is none.
 MAX_DIRECTORY_BYTES = 512 * 1024 * 1024
@@ -45,14 +46,16 @@ def check_image(
     progress: ReportBytes = silent,
     *,
     profile: str = "",
+    written: WrittenExtent | None = None,
 ) -> CheckResult:
     """Judge the image at `path`. Faults are findings, never exceptions; `progress` gets bytes.
 
-    What keeps it from the application profile named `profile` is a fault, too.
+    What keeps it from the application profile named `profile` is a fault, too. With `written` the
+    image may still be on its way to the disk: each part is read when it is there.
     """
     findings = Findings()
     files = Examination(findings)
-    with open_image(path, expected, findings, progress, files.look_at) as reading:
+    with open_image(path, expected, findings, progress, files.look_at, written=written) as reading:
         return _judge(reading, files, expected, findings, profile)
 
 

@@ -14,6 +14,7 @@ from mkiso.disc.disc_reading import DiscReading, LookAt, ReportBytes
 from mkiso.disc.image_hashes import hash_image
 from mkiso.disc.iso_reader import read_iso
 from mkiso.disc.iso_tree import Extents
+from mkiso.disc.written_extent import WrittenExtent
 
 
 @contextmanager
@@ -23,8 +24,13 @@ def open_image(
     findings: Findings,
     progress: ReportBytes,
     look_at: LookAt,
+    *,
+    written: WrittenExtent | None = None,
 ) -> Iterator[DiscReading]:
-    """Read the image at `path` and give what is in it, while the file stays open."""
+    """Read the image at `path` and give what is in it, while the file stays open.
+
+    With `written` the image is still being written: nothing is read before it is on the disk.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
@@ -32,7 +38,7 @@ def open_image(
         yield DiscReading()
         return
     try:
-        yield _read(descriptor, expected, findings, progress, look_at)
+        yield _read(descriptor, expected, findings, progress, look_at, written=written)
     finally:
         os.close(descriptor)
 
@@ -43,7 +49,11 @@ def _read(
     findings: Findings,
     progress: ReportBytes,
     look_at: LookAt,
+    *,
+    written: WrittenExtent | None,
 ) -> DiscReading:
+    if written and expected and expected.structure:
+        written.wait_for(expected.structure.size_bytes)
     os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)  # the disk is read, not memory
     try:
         image = read_iso(descriptor)
@@ -74,6 +84,7 @@ def _read(
         findings=findings,
         progress=progress,
         finished=lambda path: look_at(path, sizes[path], read_at),
+        written=written,
     )
     return DiscReading(hashes.files, read_at, volume_id, size, hashes.sha256)
 

@@ -12,6 +12,7 @@ from mkiso.core.disc_content import Image
 from mkiso.core.media_names import source_date_epoch
 from mkiso.core.model import FileSet
 from mkiso.disc.image import planned_size, write_image
+from mkiso.disc.written_extent import ImageWatcher
 from mkiso.errors import LimitError
 
 
@@ -37,12 +38,14 @@ def run(
     part: Path,
     context: Context,
     *,
+    watcher: ImageWatcher | None = None,
     clock: Callable[[], float] = time.time,
     environment: Mapping[str, str] = os.environ,
 ) -> Image:
     """Write the image of `file_set` to the new file `part`, on the file system of the output.
 
-    `part` must not be called `*.iso`: what has such a name was verified.
+    `part` must not be called `*.iso`: what has such a name was verified. `watcher` hears how much
+    of it is on the disk.
     Raises DiskError, VerifyError (a source file has changed), and what stops the job.
     """
 
@@ -56,6 +59,7 @@ def run(
         part,
         source_date_epoch=source_date_epoch(environment),
         progress=progress,
+        watcher=watcher,
         clock=clock,
     )
     context.log(f"image {file_set.number} of {file_set.of} written: {image.size_bytes} bytes")

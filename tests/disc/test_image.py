@@ -56,6 +56,54 @@ def test_files_lie_in_the_order_of_the_plan(tmp_path, plain_file_set):
     assert offsets == sorted(offsets)
 
 
+def test_the_watcher_hears_only_of_what_is_on_the_disk(tmp_path, plain_file_set, monkeypatch):
+    """Each offset it hears was written before the fdatasync that came before it."""
+    steps = []
+    synced = os.fdatasync
+
+    def fdatasync(descriptor):
+        synced(descriptor)
+        steps.append(("synced", 0))
+
+    monkeypatch.setattr(copying, "FLUSH_SECONDS", 0.0)
+    monkeypatch.setattr(os, "fdatasync", fdatasync)
+
+    class Watcher:
+        def begun(self, image):
+            steps.append(("begun", image.size_bytes))
+
+        def on_disk(self, offset):
+            steps.append(("heard", offset))
+
+    def progress(_done, _total):
+        time.sleep(0.01)
+
+    made = write_image(plain_file_set(), tmp_path / "a.part", progress=progress, watcher=Watcher())
+    assert steps[0] == ("begun", made.size_bytes)
+    assert steps[-1] == ("heard", made.size_bytes)
+    heard = [offset for step, offset in steps if step == "heard"]
+    assert heard == sorted(heard)
+    assert any(0 < offset < made.size_bytes for offset in heard)
+    for number, (step, _) in enumerate(steps[:-1]):
+        assert step != "heard" or steps[number - 1][0] == "synced"
+
+
+def test_nothing_is_written_over_what_is_there(tmp_path, plain_file_set, monkeypatch):
+    file_set = plain_file_set()
+    really = image.build_structures
+
+    def overlapping(*given):
+        made = really(*given)
+        paths = sorted(made.offsets, key=made.offsets.get)
+        offsets = {**made.offsets, paths[-1]: made.offsets[paths[-1]] - 2048}
+        return dataclasses.replace(made, offsets=offsets)
+
+    monkeypatch.setattr(image, "build_structures", overlapping)
+    with pytest.raises(InternalError, match="lie over"):
+        write_image(file_set, tmp_path / "a.part")
+    assert not (tmp_path / "a.part").exists()
+
+
 def test_the_same_input_and_epoch_make_the_same_bytes(tmp_path, plain_file_set, monkeypatch):
     file_set = plain_file_set()
     monkeypatch.setenv("TZ", "Asia/Seoul")

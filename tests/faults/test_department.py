@@ -1,17 +1,19 @@
 """Faults of an ordinary week in a radiology department, and of the machine mkiso runs on."""
 
 import json
+import os
 import shutil
 import signal
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from faults.whole import UIDS, changed, heals, refused
 from odd_archive import encoded
 from whole_jobs import SECRETS, instance, save, study
 
-import mkiso.stages.verify
+import mkiso.disc.image_hashes
 
 MERGED = {"PatientID": "MERGED1"}
 
@@ -286,21 +288,22 @@ def test_a_folder_that_somebody_tidies_up_is_an_error_and_no_half_disc(lab, arch
 @pytest.mark.fault("F55")
 @pytest.mark.parametrize("position", [0, 16 * 2048 + 1, 40 * 2048, -1, -2048, "middle"])
 def test_one_byte_that_reads_back_differently_is_no_disc(lab, archive, monkeypatch, position):
-    really = mkiso.stages.verify.check_image
+    really = mkiso.disc.image_hashes._read_from_disk
     seen = []
 
-    def check(part, *more):
-        size = part.stat().st_size
+    def read_from_disk(descriptor, buffer, offset):
+        size = os.fstat(descriptor).st_size
         at = size // 2 if position == "middle" else position % size
-        with part.open("r+b") as file:
-            file.seek(at)
-            byte = file.read(1)
-            file.seek(at)
-            file.write(bytes((byte[0] ^ 0x55,)))
-        seen.append(at)
-        return really(part, *more)
+        if offset <= at < offset + len(buffer):
+            with Path(f"/proc/self/fd/{descriptor}").open("r+b") as file:
+                file.seek(at)
+                byte = file.read(1)
+                file.seek(at)
+                file.write(bytes((byte[0] ^ 0x55,)))
+            seen.append(at)
+        return really(descriptor, buffer, offset)
 
-    monkeypatch.setattr(mkiso.stages.verify, "check_image", check)
+    monkeypatch.setattr(mkiso.disc.image_hashes, "_read_from_disk", read_from_disk)
     refused(lab.make(), 83)
     assert seen
     monkeypatch.undo()

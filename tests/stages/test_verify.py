@@ -1,14 +1,19 @@
 import contextlib
 import dataclasses
 import errno
+import hashlib
 import os
 import tempfile
+import threading
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from disc_sets import data_set_of, plan, received
 from finishing import Finishing
 
+from mkiso.disc import image_hashes
 from mkiso.errors import (
     DiskError,
     NotFoundError,
@@ -16,7 +21,7 @@ from mkiso.errors import (
     TerminatedJobError,
     VerifyError,
 )
-from mkiso.stages import verify
+from mkiso.stages import verify, write
 from mkiso.stages.verify import check_path
 
 
@@ -100,6 +105,80 @@ def test_a_stopped_job_stops_reading(tmp_path):
     run.stopped = TerminatedJobError("stopped")
     with pytest.raises(TerminatedJobError):
         verify.run(image, run.file_set, run.context)
+
+
+def read_beside(run, **options):
+    """Write and read back at once, as a job does; give the verified image."""
+    part = run.work / "disc1.part"
+    with verify.ReadBack(run.file_set) as reading:
+        image = write.run(run.file_set, part, run.context, watcher=reading, **options)
+        return verify.run(image, run.file_set, run.context, reading)
+
+
+def test_an_image_is_read_back_while_the_rest_of_it_is_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(image_hashes, "BLOCK", 16384)
+    run = Finishing(tmp_path)
+    deadline = time.monotonic() + 60
+    read_before_the_end = []
+
+    def progress(news):
+        if news.stage == "write" and news.done < news.total:
+            (reading,) = readings
+            while reading._done < 65536 and news.done > 100_000:
+                assert time.monotonic() < deadline
+                time.sleep(0.005)
+            read_before_the_end.append(reading._done)
+
+    readings = []
+    really = verify.ReadBack.begun
+    monkeypatch.setattr(
+        verify.ReadBack, "begun", lambda self, image: (readings.append(self), really(self, image))
+    )
+    monkeypatch.setattr(run, "progressed", SimpleNamespace(append=progress))
+    image = read_beside(run)
+    assert max(read_before_the_end) >= 65536
+    assert image.result.findings == ()
+    alone = hashlib.sha256(image.part.read_bytes()).hexdigest()
+    assert alone == image.sha256
+
+
+@pytest.mark.parametrize("offset", [0, 40_000, -3000, -1])
+def test_what_changes_on_the_disk_before_it_is_read_back_stops_the_disc(
+    tmp_path, monkeypatch, offset
+):
+    monkeypatch.setattr(image_hashes, "BLOCK", 16384)
+    run = Finishing(tmp_path)
+    really = image_hashes._read_from_disk
+
+    def read_from_disk(descriptor, buffer, start):
+        at = offset % os.fstat(descriptor).st_size
+        if start <= at < start + len(buffer):
+            flip(run.work / "disc1.part", at)
+        return really(descriptor, buffer, start)
+
+    monkeypatch.setattr(image_hashes, "_read_from_disk", read_from_disk)
+    with pytest.raises(VerifyError):
+        read_beside(run)
+
+
+def test_a_failure_of_the_writing_ends_the_reading(tmp_path):
+    run = Finishing(tmp_path)
+    source = run.file_set.files[-1].source
+    source.write_bytes(source.read_bytes()[:-2])
+    with pytest.raises(VerifyError, match="length has changed"):
+        read_beside(run)
+    assert not [t for t in threading.enumerate() if t.name.startswith("mkiso-read")]
+    assert not (run.work / "disc1.part").exists()
+
+
+def test_a_signal_ends_the_reading_too(tmp_path):
+    run = Finishing(tmp_path)
+    with verify.ReadBack(run.file_set) as reading:
+        image = write.run(run.file_set, run.work / "a.part", run.context, watcher=reading)
+        run.stopped = TerminatedJobError("stopped")
+        with pytest.raises(TerminatedJobError):
+            verify.run(image, run.file_set, run.context, reading)
+    assert not [t for t in threading.enumerate() if t.name.startswith("mkiso-read")]
 
 
 def test_any_path_is_judged_for_the_verify_command(tmp_path):
