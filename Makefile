@@ -2,15 +2,17 @@
 # make test   lints, type-checks, checks the imports and runs every test that can run here
 # make test-nightly  the tests that take long: random kills, large studies, many associations
 # make faults  runs the tests of the fault matrix and writes docs/faults.md
+# make faults-nightly  the same with those that take long
 # make docs   writes docs/commands.md anew, from the parser
-# make bench  times mkiso against the dcmtk chain (needs dcmtk and Orthanc), and the viewer
+# make bench  times everything beside dcmtk, Orthanc, genisoimage and xorriso: table and plot;
+#             make bench BENCH='--only 1,7 --rounds 5' and the like
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $$p && break; done)
 VENV ?= .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 
-.PHONY: demo test test-nightly faults docs bench clean
+.PHONY: demo test test-nightly faults faults-nightly docs bench clean
 demo: $(VENV)/installed
 	$(BIN)/mkiso demo --output demo
 
@@ -27,13 +29,14 @@ test-nightly: $(VENV)/installed-test
 faults: $(VENV)/installed-test
 	$(BIN)/python tests/faults/page.py
 
+faults-nightly: $(VENV)/installed-test
+	$(BIN)/python tests/faults/page.py --nightly
+
 docs: $(VENV)/installed
 	$(BIN)/python -m mkiso.cli.reference > docs/commands.md
 
 bench: $(VENV)/installed-test
-	$(BIN)/python benchmarks/run.py
-	$(BIN)/python benchmarks/batch.py
-	$(BIN)/python benchmarks/viewer.py
+	$(BIN)/python benchmarks/bench.py $(BENCH)
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "mkiso needs Python 3.10 or newer: none found on the PATH."; exit 1; }

@@ -1,46 +1,40 @@
-"""The archives of the benchmark, on free loopback ports: dcmqrscp and Orthanc from Debian."""
+"""The archives of the benchmark, on free loopback ports: dcmqrscp, Orthanc, and our own."""
 
+import contextlib
+import http.client
 import json
 import os
 import shutil
-import signal
-import socket
 import subprocess
-import sys
 import time
-import urllib.request
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from chain import Tuning, environment
+from programs import MKISO, ProgramFailed, end, free_ports, wait_for_port
+
+#: dcmqridx reads the index anew for every call, so few calls; the command line has a limit, too.
+_INDEXED_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
 class Archive:
+    """A running archive and the port that it has registered as the move destination CDRECORD."""
+
     name: str
     port: int
     receiver_port: int
 
 
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
-
-
-@contextmanager
-def dcmqrscp(slices: Path, folder: Path, tuning: Tuning):
+@contextlib.contextmanager
+def dcmqrscp(studies: Path, folder: Path, tuning: Tuning) -> Iterator[Archive]:
+    """Run dcmqrscp over hard links to the files of a folder of studies."""
     port, receiver_port = free_ports(2)
     data = folder / "db"
     data.mkdir(parents=True)
-    for path in slices.iterdir():
-        os.link(path, data / path.name)
+    for path in _files(studies):
+        os.link(path, data / f"{path.parent.name}_{path.name}")
     (folder / "dcmqrscp.cfg").write_text(
         f"NetworkTCPPort = {port}\nMaxPDUSize = 131072\nMaxAssociations = 16\n"
         f"HostTable BEGIN\nreceiver = (CDRECORD, 127.0.0.1, {receiver_port})\nHostTable END\n"
@@ -48,15 +42,19 @@ def dcmqrscp(slices: Path, folder: Path, tuning: Tuning):
         f"AETable BEGIN\nABPACS {data} RW (500, 4096mb) ANY\nAETable END\n"
     )
     files = sorted(str(path) for path in data.iterdir())
-    for start in range(0, len(files), 200):
-        subprocess.run(["dcmqridx", str(data), *files[start : start + 200]], check=True)
-    options = [*tuning.max_pdu] if tuning.max_pdu else []
-    command = ["dcmqrscp", *options, "-c", str(folder / "dcmqrscp.cfg")]
-    yield from _serve(command, Archive("dcmqrscp", port, receiver_port), port, folder, tuning)
+    for start in range(0, len(files), _INDEXED_AT_ONCE):
+        subprocess.run(
+            ["dcmqridx", str(data), *files[start : start + _INDEXED_AT_ONCE]],
+            check=True, timeout=300, capture_output=True,
+        )  # fmt: skip
+    command = ["dcmqrscp", *tuning.max_pdu, "-c", str(folder / "dcmqrscp.cfg")]
+    with _served(command, port, folder, tuning):
+        yield Archive("dcmqrscp", port, receiver_port)
 
 
-@contextmanager
-def orthanc(slices: Path, folder: Path, tuning: Tuning):
+@contextlib.contextmanager
+def orthanc(studies: Path, folder: Path, tuning: Tuning) -> Iterator[Archive]:
+    """Run Orthanc, loaded through its REST interface."""
     port, receiver_port, http_port = free_ports(3)
     folder.mkdir(parents=True)
     (folder / "orthanc.json").write_text(json.dumps({
@@ -67,48 +65,50 @@ def orthanc(slices: Path, folder: Path, tuning: Tuning):
         "DicomModalities": {"receiver": ["CDRECORD", "127.0.0.1", receiver_port]},
     }))  # fmt: skip
     program = shutil.which("Orthanc", path=f"{os.environ['PATH']}:/usr/sbin")
-    archive = Archive("Orthanc", port, receiver_port)
-    for each in _serve([program, str(folder / "orthanc.json")], archive, http_port, folder, tuning):
-        for path in sorted(slices.iterdir()):
-            request = urllib.request.Request(
-                f"http://127.0.0.1:{http_port}/instances", data=path.read_bytes(), method="POST"
-            )
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                answer.read()
-        yield each
+    command = [str(program), str(folder / "orthanc.json")]
+    with _served(command, http_port, folder, tuning):
+        connection = http.client.HTTPConnection("127.0.0.1", http_port, timeout=60)
+        for path in _files(studies):
+            connection.request("POST", "/instances", path.read_bytes())
+            answer = connection.getresponse()
+            answer.read()
+            if answer.status != 200:
+                raise ProgramFailed(f"Orthanc did not take {path.name}: {answer.status}")
+        connection.close()
+        yield Archive("Orthanc", port, receiver_port)
 
 
-@contextmanager
-def embedded(folder_of_files: Path, folder: Path, tuning: Tuning):
-    """Our own archive, for objects that dcmqrscp's index and quota do not bear."""
+@contextlib.contextmanager
+def embedded(studies: Path, folder: Path, tuning: Tuning) -> Iterator[Archive]:
+    """Run our own archive, for what dcmqrscp's index and quota do not bear."""
     port, receiver_port = free_ports(2)
     folder.mkdir(parents=True)
     command = [
-        sys.executable, "-m", "mkiso", "archive", str(folder_of_files), "--port", str(port),
+        *MKISO, "archive", str(studies), "--port", str(port),
         "--destination", f"CDRECORD=127.0.0.1:{receiver_port}",
     ]  # fmt: skip
-    yield from _serve(command, Archive("embedded", port, receiver_port), port, folder, tuning)
+    with _served(command, port, folder, tuning):
+        yield Archive("embedded archive", port, receiver_port)
 
 
-def _serve(command, archive, ready_port, folder, tuning):
+ARCHIVES = {"dcmqrscp": dcmqrscp, "Orthanc": orthanc, "embedded": embedded}
+
+
+def _files(studies: Path) -> list[Path]:
+    return sorted(path for path in studies.rglob("*") if path.is_file())
+
+
+@contextlib.contextmanager
+def _served(command: list[str], port: int, folder: Path, tuning: Tuning) -> Iterator[None]:
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, env=environment(tuning), stdout=log, stderr=log)
     try:
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", ready_port)) == 0:
-                    break
-            if process.poll() is not None:
-                raise SystemExit(f"{command[0]} ended: {(folder / 'log').read_text()[-500:]}")
-            time.sleep(0.05)
-        time.sleep(0.5)
-        yield archive
-    finally:
-        process.send_signal(signal.SIGTERM)
         try:
-            process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(timeout=10)
+            wait_for_port(process, port, 120)
+        except ProgramFailed as error:
+            raise ProgramFailed(f"{error}: {(folder / 'log').read_text()[-500:]}") from error
+        time.sleep(0.5)
+        yield
+    finally:
+        end(process)
         shutil.rmtree(folder, ignore_errors=True)

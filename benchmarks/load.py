@@ -20,85 +20,43 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 import archives
-import numpy as np
-import pydicom
 from chain import TUNED
-from run import move_seconds
-from slices import ACCESSION_NUMBER, STUDY_UID, _header, write_large_object
+from lab import generate
+from making import make_command, move_seconds, require_ok
+from programs import MKISO, timed
+from studies import ACCESSION_NUMBER, Study, describe
 
 MIB = 1 << 20
-
-
-@dataclass(frozen=True)
-class Load:
-    """What is in the archive: instances, their rows and columns, in how many series."""
-
-    instances: int
-    side: int
-    series: int = 1
-
-
 LOADS = {
-    "associations": Load(480, 256, 16),
-    "instances": Load(20_000, 16),
-    "study": Load(6 * 1024, 724),
-    "object": Load(1, 0),
+    "associations": Study(instances=480, side=256, series=16),
+    "instances": Study(instances=20_000, side=16),
+    "study": Study(instances=6 * 1024, side=724),
+    "object": Study(instances=1, side=0),
 }
-
-
-def write_study(folder: Path, load: Load) -> None:
-    """Write instances that differ in their UIDs, numbers and some noise."""
-    folder.mkdir(parents=True)
-    noise = np.random.default_rng(11).integers(0, 1 << 12, load.side**2 + 4096).astype("<u2")
-    data_set = _header(STUDY_UID[:50] + "1", 1)
-    data_set.Rows = data_set.Columns = load.side
-    for number in range(1, load.instances + 1):
-        series = STUDY_UID[:50] + str(1 + number % load.series)
-        data_set.SeriesInstanceUID = data_set.FrameOfReferenceUID = series
-        data_set.SeriesNumber = 1 + number % load.series
-        data_set.SOPInstanceUID = f"{series}.{number}"
-        data_set.file_meta.MediaStorageSOPInstanceUID = data_set.SOPInstanceUID
-        data_set.InstanceNumber = number
-        data_set.PixelData = noise[number % 4096 :][: load.side**2].tobytes()
-        pydicom.dcmwrite(folder / f"IM{number:06d}", data_set, enforce_file_format=True)
 
 
 def run_mkiso(archive, folder: Path) -> dict:
     """Return what one `mkiso make` took and made; the disc is judged by `mkiso verify`."""
-    folder.mkdir()
-    command = [
-        sys.executable, "-m", "mkiso", "make", ACCESSION_NUMBER, "--json", "--progress", "none",
-        "--viewer", "none", "--archive", f"ABPACS@127.0.0.1:{archive.port}",
-        "--receiver", f"CDRECORD@127.0.0.1:{archive.receiver_port}", "--output", str(folder),
-        "--set", f"state.folder={folder.parent / 'state'}",
-    ]  # fmt: skip
-    began = time.monotonic()
-    with (folder.parent / "report.json").open("wb") as output:
-        process = subprocess.Popen(command, stdout=output)
-        _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.monotonic() - began
-    report = json.loads((folder.parent / "report.json").read_text())
-    if os.waitstatus_to_exitcode(status):
-        raise SystemExit(f"mkiso make failed: {report['message']}")
-    disc = Path(report["discs"][0]["path"])
-    judged = subprocess.run(
-        [sys.executable, "-m", "mkiso", "verify", str(disc)], capture_output=True, check=False
+    took = timed(
+        make_command(archive, ACCESSION_NUMBER, folder, "--viewer", "none"), limit_seconds=2800
     )
+    report = require_ok(took.output)
+    disc = Path(report["discs"][0]["path"])
+    judged = subprocess.run([*MKISO, "verify", str(disc)], capture_output=True, check=False)
     return {
         "code": report["code"],
         "instances": report["received"],
         "size_mib": round(disc.stat().st_size / MIB),
-        "seconds": round(seconds, 2),
-        "stages": {stage: round(took, 2) for stage, took in report["seconds"].items()},
+        "seconds": round(took.seconds, 2),
+        "stages": {stage: round(each, 2) for stage, each in report["seconds"].items()},
         "move": round(move_seconds(Path(report["log"])), 2),
-        "peak_mib": round(usage.ru_maxrss / 1024),
+        "peak_mib": round(took.peak_mib),
         "verified": judged.returncode == 0,
     }
 
@@ -171,9 +129,9 @@ def run(name: str, folder: Path, scale: float) -> dict:
     count = max(1, round(load.instances * scale))
     images = folder / name
     if name == "object":
-        write_large_object(images, int(2 * 2**30 * scale))
+        generate(images, str(int(2 * 2**30 * scale)))
     else:
-        write_study(images, Load(count, load.side, load.series))
+        generate(images, describe([replace(load, instances=count)]))
     try:
         with archives.embedded(images, folder / "archive", TUNED) as archive:
             company = Company(archive.receiver_port, 48 if name == "associations" else 0)
@@ -192,6 +150,8 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
+    project = Path(__file__).resolve().parent.parent
+    os.environ["PYTHONPATH"] = f"{project}:{os.environ.get('PYTHONPATH', '')}"
     results = []
     print("| load | instances | image | time | C-MOVE | peak memory | stages |")
     print("|---|---|---|---|---|---|---|")
