@@ -8,7 +8,8 @@ from mkiso.core.context import Context
 from mkiso.core.disguise import Disguise
 from mkiso.core.job import Job
 from mkiso.run_record import Knowledge, timed
-from mkiso.stages import author, deidentify, view
+from mkiso.second_half import author, deidentify
+from mkiso.stages import view
 from mkiso.storage.workspace import Workspace
 
 

@@ -7,12 +7,10 @@ Two halves, so that a queue of jobs can overlap them: `acquire` holds the port a
 from __future__ import annotations
 
 import dataclasses
-import os
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from datetime import datetime, timezone
 from pathlib import Path
 
 from mkiso import disguising
@@ -22,13 +20,11 @@ from mkiso.core.custody import Custody
 from mkiso.core.disc_content import VerifiedImage
 from mkiso.core.failure import failure_lines
 from mkiso.core.job import Job
-from mkiso.core.media_names import source_date_epoch
 from mkiso.core.media_profiles import require_profile
 from mkiso.core.model import FileSet, FindResult, ReceivedInstance
 from mkiso.core.patient_query import PatientStudies
 from mkiso.core.report import Report
 from mkiso.errors import (
-    ForwardError,
     InterruptedJobError,
     MkisoError,
     NotFoundError,
@@ -36,21 +32,20 @@ from mkiso.errors import (
     TerminatedJobError,
 )
 from mkiso.network.our_receiver import bound_receiver
-from mkiso.queued_run import checks_later, kept_instances, require_not_grown
-from mkiso.run_record import Knowledge, audited, record, report_of, timed, utc
-from mkiso.stages import (
+from mkiso.queued_run import checks_later, growth_asked, kept_instances
+from mkiso.run_record import Knowledge, announce, audited, record, report_of, timed, utc
+from mkiso.second_half import (
     author,
     convert,
-    find,
     forward,
     label,
     pack,
+    prepare,
     publish,
-    retrieve,
     verify,
-    view,
     write,
 )
+from mkiso.stages import find, retrieve, view
 from mkiso.stages import resolve as resolving
 from mkiso.storage.job_log import JobLog
 from mkiso.storage.ledger import Ledger
@@ -60,8 +55,11 @@ from mkiso.storage.workspace import Workspace, require_free
 from mkiso.surroundings import (
     Surroundings,
     context_of,
+    disc_day,
+    has_own_templates,
     open_log,
     require_surroundings,
+    require_templates,
     workspace_of,
 )
 
@@ -174,14 +172,18 @@ class JobRun:
 
     def _begin(self) -> Context:
         job = self._job
-        self._known.disguise = disguising.prepare(job)
+        self._known.disguise = disguising.prepare(job) if job.deidentify else None
         self._state_folder = find_state_folder(job.state_folder, job.output_folder)
         self._log = open_log(job, self._world, self._state_folder, self._known)
         if self._state_folder:
             self._news = ProgressFile(progress_path(self._state_folder, job.job_id))
+        self._known.state_folder = self._state_folder
         context = context_of(job, self._world, self._log, self._known, self._news)
-        self._context = context
         require_surroundings(context)
+        ready = prepare(lambda: require_templates(job)).require
+        if has_own_templates(job):
+            ready()
+        self._context = context = dataclasses.replace(context, require_ready=ready)
         return context
 
     def _look_ahead(self) -> None:
@@ -191,24 +193,30 @@ class JobRun:
         job, known = self._job, self._known
         context = self._context or self._begin()
         custody = self._world.custody
-        label.require_templates(job)
-        passphrase = pack.passphrase_of(job)
+        if job.label or job.robot:
+            label.require_templates(job)
+        passphrase = pack.passphrase_of(job) if job.encrypt else None
         with ExitStack() as stack:
             workspace = stack.enter_context(workspace_of(job, custody))
             viewing = stack.enter_context(view.run(context, workspace.folder))
             early = view.Viewing(context, workspace.folder, None) if known.disguise else viewing
             acquired = acquire(context, workspace, known, early, custody)
+            answer = growth_asked(context, custody, acquired.found, known)
             work = stack.pop_all()
 
         def rest() -> None:
             told, made = context.for_job(known.job_told(job)), acquired
+            ledger = Ledger(self._state_folder, context.warn)
             with work:
-                if checks_later(context, custody):
-                    require_not_grown(context, acquired.found, known)
+                answer()
                 if known.disguise:
                     made = disguising.exchange(acquired, context, workspace, known, viewing)
                 finish(told, workspace, made, known, viewing, passphrase=passphrase)
-            _conclude(told, made, known, Ledger(self._state_folder, context.warn))
+                if not pack.is_plain_image(job):  # nothing else can be read again
+                    _forward(told, known, ledger, plans=known.plans)
+            if pack.is_plain_image(job):
+                _forward(told, known, ledger)
+            _conclude(told, made, known)
 
         self._rest = rest
 
@@ -219,6 +227,7 @@ def look(context: Context, known: Knowledge) -> FindResult:
         found = known.found = find.run(context)
         told = known.disguise.found(found) if known.disguise else found
         publish.require_possible_name(told, context.for_job(known.job_told(context.job)))
+        context.require_ready()
     return found
 
 
@@ -260,7 +269,7 @@ def acquire(
             )
     known.found = result.found
     known.received = len(result.retrieved.instances)
-    known.acquired = author.Acquired(result.found, result.retrieved, _day(time.time()))
+    known.acquired = author.Acquired(result.found, result.retrieved, disc_day(time.time()))
     if _is_incomplete(known.acquired) and not (job.allow_incomplete and known.received):
         raise incomplete(known.acquired.retrieved, known.found, published=False)
     if not known.received:
@@ -284,6 +293,7 @@ def finish(
     job = context.job
     acquired = known.acquired = _converted(context, workspace, acquired, known)
     with timed("author", known):
+        acquired = _looked_at(context, workspace, acquired, viewing)
         known.plans = plans = author.run(acquired, context, viewing.collect)
         viewing.close()  # what follows needs room more than workers
         publish.require_names(plans, context)
@@ -296,8 +306,9 @@ def finish(
     context.require_running()  # the last moment: from here on the discs get their names
     with timed("publish", known):
         publish.require_names(plans, context)  # again: writing took its time
-        for plan, good in zip(plans, verified, strict=True):
-            known.discs.append(publish.run(good, plan, context))
+        made = zip(verified, plans, strict=True)
+        announce([publish.planned(*each, context) for each in made], known, job, context.log)
+        known.discs += publish.run_all(verified, plans, context)
         label.run(known.discs, plans, context, made_on=acquired.made_on)
 
 
@@ -328,8 +339,9 @@ def _made(
 def _converted(
     context: Context, workspace: Workspace, acquired: author.Acquired, known: Knowledge
 ) -> author.Acquired:
-    """Return the instances in the transfer syntaxes of the profile asked for, and their icons."""
+    """Return the instances in the transfer syntaxes of the profile asked for."""
     profile = require_profile(context.job.profile)
+    convert.warn_of_no_effect(profile, context)
     if profile is not None:
         with timed("convert", known):
             instances, conversions = convert.run(
@@ -341,50 +353,45 @@ def _converted(
             )
         retrieved = dataclasses.replace(acquired.retrieved, instances=instances)
         acquired = dataclasses.replace(acquired, retrieved=retrieved, conversions=conversions)
-    if context.job.icons:
-        with timed("convert", known):
-            icons = convert.make_pictures(
-                acquired.retrieved.instances, workspace.folder / "icons", context
-            )
-        acquired = dataclasses.replace(acquired, icons=icons)
     return acquired
 
 
-def _conclude(
-    context: Context, acquired: author.Acquired, known: Knowledge, ledger: Ledger
+def _looked_at(
+    context: Context, workspace: Workspace, acquired: author.Acquired, viewing: view.Viewing
+) -> author.Acquired:
+    """Return what the viewer's workers tell, who decode every image anyway: sizes and icons."""
+    instances = acquired.retrieved.instances
+    sizes = viewing.sizes(instances)
+    icons = viewing.icons(instances) if context.job.icons else {}
+    if icons is None:
+        icons = convert.make_pictures(instances, workspace.folder / "icons", context)
+    return dataclasses.replace(acquired, viewer_bytes=sizes, icons=icons)
+
+
+def _forward(
+    context: Context, known: Knowledge, ledger: Ledger, plans: Sequence[FileSet] = ()
 ) -> None:
-    """Tell what there is, forward it, and raise for what is missing all the same."""
-    job = context.job
+    """Send the discs' instances on, from their images or as planned."""
+    if not context.job.forward:
+        return
+    for disc in known.discs:  # it takes its time; without it the result says the same
+        context.say(f"{'Exists already' if disc.existed else 'Made'}: {disc.path}")
+    with timed("forward", known):
+        discs = tuple(known.discs)
+        forward.run(discs, context, ledger=ledger, tell=known.take_forwarded, plans=plans)
+
+
+def _conclude(context: Context, acquired: author.Acquired, known: Knowledge) -> None:
+    """Tell what was left out, and raise for what is missing all the same."""
     left_out = Counter(series.modality or "?" for series in acquired.found.left_out)
-    if left_out and job.modalities:
+    if left_out and context.job.modalities:
         words = ", ".join(f"{modality} ({n} series)" for modality, n in sorted(left_out.items()))
         context.say(f"Left out by the modality filter: {words}.")
-    if job.forward:
-        for disc in known.discs:  # forwarding takes its time; without it the result says the same
-            context.say(f"{'Exists already' if disc.existed else 'Made'}: {disc.path}")
-        with timed("forward", known):
-            forward.run(tuple(known.discs), context, ledger=ledger, tell=known.take_forwarded)
     if _is_incomplete(acquired):
         raise incomplete(acquired.retrieved, acquired.found, published=True)
-    failed = [node for node in known.forwarded if node.failed]
-    if failed:
-        nodes = "; ".join(
-            f"{node.node} did not take {len(node.failed)} ({node.failed[0].status.rstrip('.')})"
-            for node in failed
-        )
-        raise ForwardError(
-            f"The disc is good, but not everything was forwarded: {nodes}. "
-            "Run the same command again to send the rest."
-        )
+    forward.require_all(known.forwarded)
 
 
 def _is_incomplete(acquired: author.Acquired) -> bool:
     """Whether something is missing, or whether nobody can know that nothing is."""
     return bool(acquired.retrieved.missing_count) or not acquired.found.count_verified
-
-
-def _day(now: float) -> str:
-    """Return the day that the disc says it was made on."""
-    epoch = source_date_epoch(os.environ)
-    moment = datetime.fromtimestamp(now if epoch is None else epoch, timezone.utc)
-    return (moment if epoch is not None else moment.astimezone()).strftime("%Y-%m-%d")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 
 from mkiso.core.context import Context
 from mkiso.core.custody import Custody
@@ -39,8 +40,36 @@ def checks_later(context: Context, custody: Custody | None) -> bool:
     return custody is not None and custody.check_later and not context.job.allow_incomplete
 
 
-def require_not_grown(context: Context, found: FindResult, known: Knowledge) -> None:
-    """Raise IncompleteError when the archive lists something else by now."""
+def growth_asked(
+    context: Context, custody: Custody | None, found: FindResult, known: Knowledge
+) -> Callable[[], None]:
+    """Ask beside everything else whether the study has grown, when that is left to the second half.
+
+    What is returned waits for the answer and raises what it is: IncompleteError when the archive
+    lists something else by now, or what `find` raises.
+    """
+    if not checks_later(context, custody):
+        return lambda: None
+    failures: list[BaseException] = []
+
+    def ask() -> None:
+        try:
+            _require_not_grown(context, found, known)
+        except BaseException as failure:  # noqa: BLE001 - raised where the answer is wanted
+            failures.append(failure)
+
+    thread = threading.Thread(target=ask, name="growth", daemon=True)
+    thread.start()
+
+    def answer() -> None:
+        thread.join()
+        if failures:
+            raise failures[0]
+
+    return answer
+
+
+def _require_not_grown(context: Context, found: FindResult, known: Knowledge) -> None:
     with timed("retrieve", known):
         if find.has_grown(found, context):
             raise IncompleteError(

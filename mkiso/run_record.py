@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -17,9 +17,10 @@ from mkiso.core.job import Job
 from mkiso.core.model import FileSet, FindResult, ReceivedInstance
 from mkiso.core.report import ForwardReport, Report
 from mkiso.core.report_parts import disc_reports, study_reports
-from mkiso.errors import MkisoError, NotFoundError
+from mkiso.errors import IncompleteError, MkisoError, NotFoundError
 from mkiso.network.reception import Reception
-from mkiso.stages import audit, author
+from mkiso.second_half import audit, author
+from mkiso.storage.audit_intentions import Intention
 from mkiso.storage.job_log import JobLog
 from mkiso.storage.ledger import Ledger
 from mkiso.storage.state_folder import remove_old, write_report
@@ -39,6 +40,8 @@ class Knowledge:
     received: int = 0
     reception: Reception = field(default_factory=Reception)  # of our receiver, with C-MOVE
     disguise: Disguise | None = None  # of a job that de-identifies
+    state_folder: Path | None = None
+    intention: Intention | None = None  # of discs that are about to get their names
 
     def disguised(self, sentence: str) -> str:
         """Return what may be told: with a disguise, nothing of whom the job was about."""
@@ -108,18 +111,33 @@ def audited(
     report: Report, known: Knowledge, job: Job, state_folder: Path | None, log: JobLog
 ) -> Report:
     """Write the audit trail; return the report with what could not be written or told."""
+    warnings = audit.run(report, _facts(known), job, state_folder, log)
+    if known.intention is not None:
+        known.intention.end()
+    for sentence in warnings:
+        log(f"warning: {sentence}")
+    return dataclasses.replace(report, warnings=(*report.warnings, *warnings))
+
+
+def announce(discs: Sequence[Disc], known: Knowledge, job: Job, log: Callable[[str], None]) -> None:
+    """Write down that these discs get their names next: a run that is killed then says no more."""
+    if known.state_folder is None:
+        return
+    report = report_of(job, known, None, None, ("", utc(time.time())))
+    code = 0 if all(disc.complete for disc in discs) else IncompleteError.code
+    report = dataclasses.replace(report, code=code, discs=disc_reports(discs))
+    known.intention = audit.intend(report, _facts(known), job, known.state_folder, log)
+
+
+def _facts(known: Knowledge) -> audit.AuditedFacts:
     retrieved = known.acquired.retrieved if known.acquired else None
-    facts = audit.AuditedFacts(
+    return audit.AuditedFacts(
         known.found,
         retrieved.instances if retrieved else (),
         retrieved.missing_count if retrieved else 0,
         known.plans,
         known.reception,
     )
-    warnings = audit.run(report, facts, job, state_folder, log)
-    for sentence in warnings:
-        log(f"warning: {sentence}")
-    return dataclasses.replace(report, warnings=(*report.warnings, *warnings))
 
 
 def record(

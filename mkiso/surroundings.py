@@ -8,13 +8,14 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 
 from mkiso.core.context import Context, Progress
 from mkiso.core.custody import Custody
 from mkiso.core.job import Job
+from mkiso.core.keeper import KEEPS_NOTHING, Keeper
 from mkiso.core.media_names import source_date_epoch
-from mkiso.disc.pages import check_templates
 from mkiso.errors import ConfigError
 from mkiso.network.tls import require_tls
 from mkiso.run_record import Knowledge
@@ -43,6 +44,7 @@ class Surroundings:
     monotonic: Callable[[], float] = time.monotonic
     now: Callable[[], float] = time.time
     custody: Custody | None = None  # of a queue
+    keeper: Keeper = KEEPS_NOTHING  # of associations, in a batch
 
 
 def workspace_of(job: Job, custody: Custody | None) -> Workspace:
@@ -56,21 +58,31 @@ def workspace_of(job: Job, custody: Custody | None) -> Workspace:
 
 
 def require_surroundings(context: Context) -> None:
-    """Test what can be tested before the archive is asked: output folder, space, templates."""
+    """Test what takes no time: output folder, space, TLS files."""
     job = context.job
     if require_output_folder(job.output_folder):
         context.say(f"Made the output folder {job.output_folder}.")
     for name in sweep_stale(job.output_folder):
         context.log(f"swept {name}, left by a run that died")
     require_free(job.output_folder, job.minimum_free_bytes)
-    _require_templates(job.templates_folder, job.institution.logo)
     source_date_epoch(os.environ)
     require_tls(job)
 
 
+def has_own_templates(job: Job) -> bool:
+    """Say whether a page may be broken: those that come with mkiso are not."""
+    return bool(job.templates_folder or job.institution.logo)
+
+
+def require_templates(job: Job) -> None:
+    """Raise ConfigError when a page cannot be rendered."""
+    _require_templates(job.templates_folder, job.institution.logo)
+
+
 @functools.lru_cache(maxsize=8)  # once in a batch
 def _require_templates(folder: Path | None, logo: str) -> None:
-    """Raise ConfigError when a page cannot be rendered."""
+    from mkiso.disc.pages import check_templates  # noqa: PLC0415 - jinja2 takes its time to import
+
     problems = check_templates(folder, logo)
     if problems:
         raise ConfigError(problems[0])
@@ -109,6 +121,7 @@ def context_of(
         progress=progress,
         require_running=world.require_running,
         notice=known.notice,
+        keeper=world.keeper,
     )
 
 
@@ -124,3 +137,10 @@ def open_log(job: Job, world: Surroundings, state_folder: Path | None, known: Kn
         f"port {job.receiver.port}; modalities {list(job.modalities)}"
     )
     return log
+
+
+def disc_day(now: float) -> str:
+    """Return the day that the disc says it was made on."""
+    epoch = source_date_epoch(os.environ)
+    moment = datetime.fromtimestamp(now if epoch is None else epoch, timezone.utc)
+    return (moment if epoch is not None else moment.astimezone()).strftime("%Y-%m-%d")

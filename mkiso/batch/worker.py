@@ -19,6 +19,7 @@ from mkiso.core.context import Progress
 from mkiso.core.job_queue import FAILED, JobQueue, QueuedJob, Verdict
 from mkiso.core.report import Report
 from mkiso.errors import TerminatedJobError
+from mkiso.network.kept_associations import KeptAssociations
 from mkiso.pipeline import JobRun, Surroundings
 from mkiso.storage.workspace import remove_abandoned
 
@@ -69,6 +70,7 @@ class Worker:
     _ahead: tuple[QueuedJob, JobRun] | None = None  # looked up, or being so
     _looking: threading.Thread | None = None
     _takes_two: bool | None = None  # whether the archive takes two associations at a time
+    _associations: KeptAssociations = field(default_factory=KeptAssociations)
 
     def run(self) -> None:
         """Do jobs until none is left, the archive is given up, or the run is stopped.
@@ -86,6 +88,7 @@ class Worker:
             finally:
                 self._rest.put(None)
                 finisher.join()
+                self._associations.close()
         if self._failure is not None:
             raise self._failure
 
@@ -116,6 +119,7 @@ class Worker:
         ahead = self._joined()
         if ahead is not None:
             self._takes_two = not ahead[1].was_turned_away
+            self._associations.allow(allowed=self._takes_two)
             return ahead
         now_due = self.jobs.take(self.world.now())
         return None if now_due is None else (now_due, self._run_of(now_due))
@@ -197,6 +201,7 @@ class Worker:
             require_running=require_running,
             log_live=self.world.log_live,
             now=self.world.now,
+            keeper=self._associations,
             custody=dataclasses.replace(
                 self.jobs.custody(job_id), check_later=bool(self._takes_two)
             ),

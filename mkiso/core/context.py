@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mkiso.core.job import Job
+from mkiso.core.keeper import KEEPS_NOTHING, Keeper
 from mkiso.errors import TemporaryError
 
 
@@ -19,6 +20,10 @@ class Progress:
     total: int | None
     size_bytes: int = 0
     note: str = ""
+
+
+def _is_ready() -> None:
+    """Nothing more is needed."""
 
 
 def _overlook(_accession_number: str) -> None:
@@ -38,6 +43,10 @@ class Context:
     progress: Callable[[Progress], None]
     require_running: Callable[[], None]  # raises when SIGINT or SIGTERM came
     notice: Callable[[str], None] = _overlook  # accession numbers found, before they are told
+    require_ready: Callable[[], None] = (
+        _is_ready  # raises for templates that no disc can be made of
+    )
+    keeper: Keeper = KEEPS_NOTHING  # of associations, in a batch
 
     def remaining_seconds(self) -> float:
         """Return the seconds until the job's deadline, never below zero."""

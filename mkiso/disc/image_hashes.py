@@ -18,7 +18,7 @@ from mkiso.disc.iso_tree import Extents
 from mkiso.disc.written_extent import WrittenExtent
 
 #: Bytes read at once, and blocks in memory: what is hashed twice stays in the processor's cache.
-BLOCK = 2 * 1024 * 1024
+BLOCK = 1024 * 1024
 BLOCKS = 6
 #: Blocks that are read side by side: a disk that has several requests is faster.
 _AHEAD = 3
@@ -116,7 +116,8 @@ def _fed_blocks(
 
     Both get all blocks in order, each in a thread of its own, and never wait for each other.
     """
-    free = deque(memoryview(bytearray(BLOCK)) for _ in range(BLOCKS))
+    free: deque[memoryview] = deque()
+    spare = BLOCKS  # not made yet: a small image needs few
     reads: deque[tuple[int, memoryview, Future[int]]] = deque()
     works: deque[tuple[int, memoryview, Future[object], Future[list[str]]]] = deque()
     start = 0
@@ -126,12 +127,15 @@ def _fed_blocks(
         ThreadPoolExecutor(1, thread_name_prefix="mkiso-files") as feeding,
     ):
         while start < size or reads or works:
-            while start < size and len(reads) < _AHEAD and free:
+            while start < size and len(reads) < _AHEAD and (free or spare):
                 stop = min(start + BLOCK, size)
                 if written and not written.has(stop):
                     if reads or works:
                         break
                     written.wait_for(stop)
+                if not free:
+                    free.append(memoryview(bytearray(BLOCK)))
+                    spare -= 1
                 buffer = free.popleft()[: stop - start]
                 read = _read_from_disk if written else _read_whole
                 future = reading.submit(read, descriptor, buffer, start)

@@ -12,14 +12,23 @@ from typing import Any, Generic, TypeVar
 from mkiso.core.dimse_status import Outcome, Service, describe, error_for, meaning_of
 from mkiso.core.identifier import encode_identifier
 from mkiso.core.job import Node
+from mkiso.core.keeper import KEEPS_NOTHING, Keeper
 from mkiso.core.query import QUERY_RETRIEVE_LEVEL, STUDY_ROOT_FIND, decode_answer
-from mkiso.errors import LimitError, MkisoError, ProtocolError
+from mkiso.errors import (
+    ConfigError,
+    LimitError,
+    MkisoError,
+    PermissionDeniedError,
+    ProtocolError,
+    TemporaryError,
+)
 from mkiso.network import dimse
 from mkiso.network.query_retrieve import associate, deadlines_for, require_status
 from mkiso.network.transport import (
     AcceptedContext,
     Association,
     AssociationLostError,
+    Deadlines,
     Message,
     PeerStalledError,
 )
@@ -28,6 +37,8 @@ Match = TypeVar("Match")
 
 #: A C-FIND may take this many times the wait between two answers, all in all.
 _TOTAL_FACTOR = 20
+#: Failures of a C-FIND for which the archive has to answer, or the line to it.
+_OF_THE_ARCHIVE = (TemporaryError, ProtocolError, ConfigError, PermissionDeniedError)
 #: How often a stopped job is noticed while nothing comes.
 _TICK_SECONDS = 0.25
 #: How long a cancelled C-FIND may go on answering before the association is aborted.
@@ -73,8 +84,9 @@ class FindSession:
         remaining_seconds: Callable[[], float] = lambda: math.inf,
         model: FindModel = STUDY_ROOT_MODEL,
         monotonic: Callable[[], float] = time.monotonic,
+        keeper: Keeper = KEEPS_NOTHING,
     ) -> None:
-        """Prepare for `node`; the first `find` connects.
+        """Prepare for `node`; the first `find` connects, or goes on with what `keeper` has.
 
         `require_running` raises to stop waiting; `remaining_seconds` is the rest of the job's time.
         """
@@ -85,8 +97,11 @@ class FindSession:
         self._require_running = require_running
         self._remaining_seconds = remaining_seconds
         self._monotonic = monotonic
+        self._keeper = keeper
+        self._key = (node, calling_ae_title, model.sop_class_uid)
         self._current: tuple[Association, AcceptedContext] | None = None
         self._answered = False  # this association has answered a C-FIND already
+        self._is_untried = False  # it is another job's, which has not answered one of this job yet
         #: How many new associations in a row were lost before their first C-FIND was answered.
         self.lost_at_once = 0
 
@@ -108,11 +123,15 @@ class FindSession:
         """
         try:
             return self._attempt(identifier, parse, most_answers, may_cut=may_cut)
-        except AssociationLostError:
-            if not self._answered:
+        except _OF_THE_ARCHIVE as error:
+            if self._is_untried:  # another job's: this one fares as if it had not been there
+                self._keeper.distrust(self._key)
+            elif not (isinstance(error, AssociationLostError) and self._answered):
                 raise
+        finally:
+            self._is_untried = False
         # an archive may close an association that was idle between two queries
-        self._log("C-FIND: the archive closed the association; connecting again")
+        self._log("C-FIND: no answer on the association that stood; connecting again")
         return self._attempt(identifier, parse, most_answers, may_cut=may_cut)
 
     @property
@@ -121,9 +140,15 @@ class FindSession:
         return self._node.name
 
     def close(self) -> None:
-        """Release the association, if there is one."""
+        """Release the association, if there is one, unless the keeper wants it."""
         if self._current is not None:
-            self._current[0].release()
+            association = self._current[0]
+            # what is left of this job's time is no measure for the next one
+            is_usual = association.deadlines == self._deadlines(math.inf)
+            if is_usual and self._keeper.keep(self._key, association):
+                self._current = None
+                return
+            association.release()
         self.abort()
 
     def abort(self) -> None:
@@ -208,21 +233,42 @@ class FindSession:
         """Return the association and its context, established if there is none."""
         if self._current is None or not self._current[0].is_open:
             self.abort()
-            self._current = associate(
-                self._node,
-                Service.FIND,
-                sop_class_uid=self._model.sop_class_uid,
-                calling_ae_title=self.calling_ae_title,
-                deadlines=deadlines_for(
-                    self._node, self._remaining_seconds(), self._node.find_timeout_seconds
-                ),
-                require_running=self._require_running,
-            )
+            self._current = self._kept()
+            if self._current is not None:
+                return self._current
+            try:
+                self._current = associate(
+                    self._node,
+                    Service.FIND,
+                    sop_class_uid=self._model.sop_class_uid,
+                    calling_ae_title=self.calling_ae_title,
+                    deadlines=self._deadlines(self._remaining_seconds()),
+                    require_running=self._require_running,
+                )
+            except TemporaryError:
+                self._keeper.turned_away()
+                raise
             self._answered = False
             syntax = self._current[1].transfer_syntax
             how = self._current[0].encryption or "not encrypted"
             self._log(f"C-FIND: associated with {self._node.name}, {how}, transfer syntax {syntax}")
         return self._current
+
+    def _kept(self) -> tuple[Association, AcceptedContext] | None:
+        """Return the association that another job left, when its deadlines are ours."""
+        if self._deadlines(self._remaining_seconds()) != self._deadlines(math.inf):
+            return None
+        association: Association | None = self._keeper.take(self._key)
+        if association is None:
+            return None
+        context = association.context_for(self._model.sop_class_uid)
+        assert context is not None  # noqa: S101 - it was kept under the name of its class
+        self._answered = self._is_untried = True
+        self._log(f"C-FIND: on the association with {self._node.name} that stands already")
+        return association, context
+
+    def _deadlines(self, remaining_seconds: float) -> Deadlines:
+        return deadlines_for(self._node, remaining_seconds, self._node.find_timeout_seconds)
 
     def _receive(self, association: Association, end: float) -> Message:
         """Return the next message; raises when none comes in time or the job is stopped."""

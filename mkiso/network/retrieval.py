@@ -24,13 +24,15 @@ from mkiso.core.retrieval_plan import Request
 from mkiso.errors import MkisoError, TemporaryError
 from mkiso.network.background import Background
 from mkiso.network.get import start_get
-from mkiso.network.move import start_move
+from mkiso.network.move import BetweenMoves, start_move
 from mkiso.network.receiver import Receiver, StorageJob
 from mkiso.network.reception import Reception
 from mkiso.network.retrieve_operation import RetrieveOperation
 from mkiso.network.sub_operations import RetrieveOutcome
 
-#: How soon the end of a C-MOVE and of its associations is noticed.
+#: How often a stopped job is noticed while the archive sends; the end of a C-MOVE is at once.
+_LOOK_SECONDS = 0.05
+#: How soon the end of its associations is noticed.
 _TICK_SECONDS = 0.01
 #: How long the sub-operations' associations may stay open after all is said and stored.
 _CLOSING_SECONDS = 2.0
@@ -153,7 +155,7 @@ class Retrieval(ABC):
     def _until_final(self, operation: RetrieveOperation, began: float) -> RetrieveOutcome:
         """Wait for the final response; abort when nothing arrives for the time that is due."""
         while True:
-            outcome = operation.wait(_TICK_SECONDS)
+            outcome = operation.wait(_LOOK_SECONDS)
             if outcome is not None:
                 return outcome
             self._tick()
@@ -273,8 +275,14 @@ class _MoveRetrieval(Retrieval):
             log=self._context.log,
             destination=f"{job.receiver.ae_title}, port {self._receiver.port}",
             require_running=self._context.require_time,
+            between=BetweenMoves(self._context.keeper, self._is_over),
             monotonic=self._context.monotonic,
         )
+
+    def _is_over(self) -> bool:
+        """Whether the sub-operations' associations have ended, or do so at once."""
+        reception = self.reception
+        return reception.wait_until(lambda: reception.associations_open == 0, _LOOK_SECONDS)
 
 
 class _GetRetrieval(Retrieval):

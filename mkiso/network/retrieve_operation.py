@@ -33,6 +33,11 @@ _TICK_SECONDS = 0.5
 _ABORT_SECONDS = 2.0
 
 
+def _keep_none(_association: Association, _outcome: RetrieveOutcome) -> bool:
+    """Nobody wants the association."""
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What a retrieval needs besides its request. `deadline` is on the clock of `monotonic`."""
@@ -41,6 +46,8 @@ class Surroundings:
     log: Callable[[str], None]  # from the operation's own thread
     on_pending: Callable[[SubOperations], None] | None = None  # from that thread, too
     monotonic: Callable[[], float] = time.monotonic
+    #: Told in that thread how it ended; True: the association is somebody else's from then on.
+    hand_on: Callable[[Association, RetrieveOutcome], bool] = _keep_none
 
 
 class RetrieveOperation:
@@ -125,8 +132,11 @@ class RetrieveOperation:
             bug.__cause__ = error
             outcome = RetrieveOutcome(None, self.counts, (), bug)
         self._surroundings.log(in_words(self.service, outcome))
-        self._outcome = outcome
+        self._outcome = outcome  # first: from here on nobody cancels it any more
+        is_handed_on = self._surroundings.hand_on(self._association, outcome)
         self._decided.set()
+        if is_handed_on:
+            return
         if outcome.status is not None:
             self._association.release()
         self._association.close()

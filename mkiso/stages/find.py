@@ -89,6 +89,7 @@ def _session(context: Context) -> FindSession:
         require_running=context.require_time,
         remaining_seconds=context.remaining_seconds,
         monotonic=context.monotonic,
+        keeper=context.keeper,
     )
 
 

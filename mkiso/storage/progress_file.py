@@ -16,6 +16,8 @@ from mkiso.core.context import Progress
 
 #: A stage reports every instance; nobody looks more often.
 _BETWEEN_SECONDS = 0.5
+#: Small jobs of a batch go through all stages in this time: the news cost them as much as a stage.
+_LEAST_SECONDS = 0.1
 
 
 class ProgressFile:
@@ -26,20 +28,26 @@ class ProgressFile:
         self._path = path
         self._clock = clock
         self._stage = ""
-        self._next = 0.0
+        self._next = self._not_before = 0.0
         self._lock = threading.Lock()
 
     def show(self, progress: Progress) -> None:
-        """Write the first and the last of a stage, and in between one every half second."""
+        """Write the first and the last of a stage, and in between one every half second.
+
+        Nothing is written twice within a tenth of a second.
+        """
         with self._lock:
             now = self._clock()
-            if self._path is None or (
+            if self._path is None or now < self._not_before:
+                return
+            if (
                 progress.stage == self._stage
                 and now < self._next
                 and progress.done != progress.total
             ):
                 return
             self._stage, self._next = progress.stage, now + _BETWEEN_SECONDS
+            self._not_before = now + _LEAST_SECONDS
             _write(self._path, asdict(progress))
 
     def remove(self) -> None:

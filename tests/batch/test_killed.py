@@ -106,9 +106,10 @@ STAGES = ["find", "retrieve", "author", "write", "verify", "publish"]
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_run_killed_at_a_stage_is_gone_on_with(lab, programs, stage):
     process = programs.start("A1\nA2\n", program=("-c", HANGING, stage))
-    for line in process.stderr:
-        if b"HANGING" in line:
-            break
+    said = []
+    while b"HANGING\n" not in said:
+        said.append(process.stderr.readline())
+        assert said[-1], said  # it ended before
     if stage != "find":  # what came is written down a moment later
         file = LedgerFile(lab.folder / "state" / "ledger.sqlite3")
         arrived = 3 if stage == "retrieve" else 6  # the second is retrieved beside the first's end
@@ -128,7 +129,8 @@ def test_a_run_killed_at_a_stage_is_gone_on_with(lab, programs, stage):
     assert max(job["attempts"] for job in programs.jobs()) == 2
 
 
-def test_half_a_study_that_a_killed_run_has_is_not_asked_for_again(lab, programs):
+def killed_with_two_instances(lab, programs):
+    """Kill a run that has two of three instances and has written them down; return its folder."""
     sent = threading.Event()
     lab.archive.on_move = lambda move: (
         move.send(move.instances[:2]), sent.set(), lab.archive.released.wait(60),
@@ -140,8 +142,13 @@ def test_half_a_study_that_a_killed_run_has_is_not_asked_for_again(lab, programs
     file.close()
     process.kill()
     process.communicate()
-    here = set(lab.archive.moves[-1].uids[:2])
     (work,) = lab.output.glob(".mkiso-*")
+    return work
+
+
+def test_half_a_study_that_a_killed_run_has_is_not_asked_for_again(lab, programs):
+    work = killed_with_two_instances(lab, programs)
+    here = set(lab.archive.moves[-1].uids[:2])
     assert len(list(work.glob("*.dcm"))) == 2
     assert sweep_stale(lab.output) == ()  # kept for the next attempt
     lab.archive.on_move = None
@@ -153,17 +160,7 @@ def test_half_a_study_that_a_killed_run_has_is_not_asked_for_again(lab, programs
 
 @pytest.mark.parametrize("harm", ["byte", "shorter", "other uid", "link", "gone"])
 def test_a_file_that_is_not_what_was_written_down_is_asked_for_again(lab, programs, harm):
-    sent = threading.Event()
-    lab.archive.on_move = lambda move: (
-        move.send(move.instances[:2]), sent.set(), lab.archive.released.wait(60),
-    )  # fmt: skip
-    process = programs.start("A1\n")
-    assert sent.wait(60)
-    file = LedgerFile(lab.folder / "state" / "ledger.sqlite3")
-    wait_until(lambda: file.rows("SELECT COUNT(*) FROM instances")[0][0] == 2)
-    process.kill()
-    process.communicate()
-    (work,) = lab.output.glob(".mkiso-*")
+    work = killed_with_two_instances(lab, programs)
     victim, other = sorted(work.glob("*.dcm"))
     if harm == "byte":
         content = bytearray(victim.read_bytes())
@@ -172,16 +169,17 @@ def test_a_file_that_is_not_what_was_written_down_is_asked_for_again(lab, progra
     elif harm == "shorter":
         victim.write_bytes(victim.read_bytes()[:-2])
     elif harm == "other uid":  # a ledger that is wrong
+        file = LedgerFile(lab.folder / "state" / "ledger.sqlite3")
         with file.transaction() as connection:
             connection.execute(
                 "UPDATE instances SET sop_class_uid = '1.2' WHERE file_name = ?", (victim.name,)
             )
+        file.close()
     elif harm == "link":
         victim.rename(lab.folder / "elsewhere.dcm")
         victim.symlink_to(lab.folder / "elsewhere.dcm")
     else:
         victim.unlink()
-    file.close()
     lab.archive.on_move = None
     assert programs.run("A1\n")[0] == 0
     assert len(lab.archive.moves[-1].uids) == 2
@@ -200,7 +198,7 @@ def test_a_second_cron_run_ends_at_once_with_75(lab, programs):
     assert (code, stdout) == (75, "")
     assert len(stderr.splitlines()) == 1
     assert "Another batch is running" in stderr
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30  # the first one goes on for a minute
 
 
 def test_a_terminated_run_leaves_the_rest_and_its_folder_clean(lab, programs):
@@ -209,7 +207,7 @@ def test_a_terminated_run_leaves_the_rest_and_its_folder_clean(lab, programs):
     process = programs.start("A1\nA2\n")
     assert reached.wait(60)
     process.send_signal(signal.SIGTERM)
-    stdout, stderr = process.communicate(timeout=30)
+    stdout, stderr = process.communicate(timeout=60)
     assert (process.returncode, stdout) == (143, b"")
     assert len(stderr.splitlines()) == 1
     assert list(lab.output.glob(".mkiso-*")) == []

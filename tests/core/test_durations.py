@@ -15,3 +15,9 @@ def test_durations_as_people_write_them(text, seconds):
 def test_others_are_refused_with_the_place_named(text):
     with pytest.raises(UsageError, match="--settle"):
         parse_duration(text, "--settle")
+
+
+def test_where_seconds_would_be_no_age_a_unit_is_needed():
+    assert parse_duration("30d", "--older-than", needs_unit=True) == 30 * 86400
+    with pytest.raises(UsageError, match="--older-than"):
+        parse_duration("30", "--older-than", needs_unit=True)

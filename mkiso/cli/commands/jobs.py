@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
-import re
+import contextlib
 import sys
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mkiso.cli.ledger_options import ledger_of, ledger_options
-from mkiso.cli.options import GroupedCommand, json_option, option
+from mkiso.cli.options import GroupedCommand, combine, json_option, option
 from mkiso.cli.session import Session
 from mkiso.cli.streams import write_line
+from mkiso.core.durations import parse_duration
 from mkiso.core.exit_codes import BY_CODE
 from mkiso.core.report import Report
-from mkiso.errors import UsageError
 
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
+if TYPE_CHECKING:
+    from mkiso.storage.ledger_access import LedgerFile
+
 _HELP = "List the jobs of the ledger: batches, and single runs that have ended."
 
 
-def _age(text: str) -> float:
-    """Return the seconds of an age such as `30d` or `12h`. Raises UsageError."""
-    match = re.fullmatch(r"([0-9]{1,6})([smhdw])", text.strip().lower())
-    if match is None:
-        raise UsageError(f"--older-than {text}: write a number and s, m, h, d or w, such as 30d.")
-    return int(match[1]) * _UNITS[match[2]]
+#: What each command about a single job takes.
+_one_job = combine(
+    click.argument("job_id", metavar="JOB"), ledger_options, json_option, click.pass_obj
+)
+
+
+@contextlib.contextmanager
+def _ledger(session: Session, given: dict[str, Any]) -> Iterator[LedgerFile]:
+    """Give the ledger of a command, and tell the output how it is wanted."""
+    session.output.configure(as_json=given["as_json"], progress="none")
+    with contextlib.closing(ledger_of(session, given).open()) as file:
+        yield file
 
 
 @click.group("jobs", invoke_without_command=True, help=_HELP)
@@ -41,12 +50,10 @@ def command(context: click.Context, /, **given: Any) -> Report | None:
         context.meta["mkiso.jobs"] = given
         return None
     session: Session = context.obj
-    session.output.configure(as_json=given["as_json"], progress="none")
     from mkiso.storage.job_book import list_jobs  # noqa: PLC0415 - start-up time
 
-    file = ledger_of(session, given).open()
-    jobs = list_jobs(file, given["states"])
-    file.close()
+    with _ledger(session, given) as file:
+        jobs = list_jobs(file, given["states"])
     if not given["as_json"]:
         for job in jobs:
             write_line(sys.stdout, _line(job))
@@ -54,18 +61,13 @@ def command(context: click.Context, /, **given: Any) -> Report | None:
 
 
 @command.command("show", cls=GroupedCommand, help="Show all that is known of a job.")
-@click.argument("job_id", metavar="JOB")
-@ledger_options
-@json_option
-@click.pass_obj
+@_one_job
 def show(session: Session, /, job_id: str, **given: Any) -> Report:
     """Show one job."""
-    session.output.configure(as_json=given["as_json"], progress="none")
     from mkiso.storage.job_book import show_job  # noqa: PLC0415 - start-up time
 
-    file = ledger_of(session, given).open()
-    job = show_job(file, job_id)
-    file.close()
+    with _ledger(session, given) as file:
+        job = show_job(file, job_id)
     if not given["as_json"]:
         for line in _shown(job):
             write_line(sys.stdout, line)
@@ -77,35 +79,25 @@ def show(session: Session, /, job_id: str, **given: Any) -> Report:
     cls=GroupedCommand,
     help="Let the next `mkiso batch` try a job again, also one that it would not.",
 )
-@click.argument("job_id", metavar="JOB")
-@ledger_options
-@json_option
-@click.pass_obj
+@_one_job
 def retry(session: Session, /, job_id: str, **given: Any) -> Report:
     """Put a job back into the queue."""
-    session.output.configure(as_json=given["as_json"], progress="none")
     from mkiso.storage.job_book import retry_job  # noqa: PLC0415 - start-up time
 
-    file = ledger_of(session, given).open()
-    retry_job(file, job_id)
-    file.close()
+    with _ledger(session, given) as file:
+        retry_job(file, job_id)
     message = f"The job {job_id} waits for the next 'mkiso batch'; without a list it takes all."
     return Report(code=0, message=message, command="jobs", job=job_id)
 
 
 @command.command("cancel", cls=GroupedCommand, help="Keep a job from running, or stop it.")
-@click.argument("job_id", metavar="JOB")
-@ledger_options
-@json_option
-@click.pass_obj
+@_one_job
 def cancel(session: Session, /, job_id: str, **given: Any) -> Report:
     """Cancel a job."""
-    session.output.configure(as_json=given["as_json"], progress="none")
     from mkiso.storage.job_book import cancel_job  # noqa: PLC0415 - start-up time
 
-    file = ledger_of(session, given).open()
-    state = cancel_job(file, job_id)
-    file.close()
+    with _ledger(session, given) as file:
+        state = cancel_job(file, job_id)
     words = {"cancelled": "is cancelled", "cancelling": "is running and is told to stop"}
     return Report(code=0, message=f"The job {job_id} {words[state]}.", command="jobs", job=job_id)
 
@@ -120,13 +112,10 @@ def cancel(session: Session, /, job_id: str, **given: Any) -> Report:
 @click.pass_obj
 def purge(session: Session, /, older_than: str, **given: Any) -> Report:
     """Remove old rows."""
-    session.output.configure(as_json=given["as_json"], progress="none")
     from mkiso.storage.job_book import purge_jobs  # noqa: PLC0415 - start-up time
 
-    seconds = _age(older_than)
-    file = ledger_of(session, given).open()
-    count = purge_jobs(file, seconds)
-    file.close()
+    with _ledger(session, given) as file:
+        count = purge_jobs(file, parse_duration(older_than, "--older-than", needs_unit=True))
     what = "1 job was" if count == 1 else f"{count} jobs were"
     return Report(code=0, message=f"{what} forgotten.", command="jobs")
 
