@@ -7,6 +7,7 @@ import dataclasses
 import os
 import secrets
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -32,6 +33,8 @@ class Session:
     job_id: str = ""
     accessions: tuple[str, ...] = ()
     state_folder: Path | None = None
+    #: Writes the audit trail of a tool; returns the report with what could not be written.
+    trail: Callable[[Report], Report] | None = None
 
     def begin_job(self, job: Job) -> Job:
         """Remember what a report of a crash needs; return the job with its state folder, if any."""
@@ -41,6 +44,10 @@ class Session:
         self.accessions = () if job.deidentify else job.accession_numbers
         self.state_folder = storage.find_state_folder(job.state_folder, job.output_folder)
         return dataclasses.replace(job, state_folder=self.state_folder)
+
+    def audited(self, report: Report) -> Report:
+        """Write the audit trail of a command that has one; its jobs write their own."""
+        return self.trail(report) if self.trail else report
 
     def keep_report(self, report: Report) -> None:
         """Write the report into the job's state file, which survives a closed pipe."""

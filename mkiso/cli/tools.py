@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -19,10 +20,12 @@ if TYPE_CHECKING:
 
     from mkiso.core.config import Config
     from mkiso.core.job import Job, Node
+    from mkiso.core.report import Report
+    from mkiso.toolbox.trail import Trail
     from mkiso.toolbox.world import World
 
 #: Options of the toolbox that are settings of a job, too, under these words.
-_SETTING_WORDS = ("receiver", "assignments", "archive")
+_SETTING_WORDS = ("receiver", "assignments", "archive", "requested_by")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +49,11 @@ class Tools:
         """Return the AE title that we have towards a node."""
         return node.calling_ae_title or self.job.receiver.ae_title
 
-    def world(self, output_folder: Path | None = None) -> World:
+    def world(self, output_folder: Path | None = None, *, has_trail: bool = False) -> World:
         """Return the surroundings of a tool, with a log of its own in the state folder.
 
-        `output_folder` is where that folder may be when there is none elsewhere.
+        `output_folder` is where that folder may be when there is none elsewhere. `has_trail`: what
+        it moves goes into the audit trail when the command has ended, however it ends.
         """
         import dataclasses  # noqa: PLC0415 - start-up time
 
@@ -70,7 +74,7 @@ class Tools:
         )
         click.get_current_context().call_on_close(log.close)
         log(f"{session.command} {job.job_id}")
-        return World(
+        world = World(
             say=session.output.say,
             log=log,
             progress=session.output.progress,
@@ -78,11 +82,34 @@ class Tools:
             job_id=job.job_id,
             log_path=str(log.path or ""),
         )
+        if has_trail:
+            session.trail = functools.partial(_audited, self.trail(), world)
+        return world
+
+    def trail(self) -> Trail:
+        """Return the audit trail of the command; the state folder is known when `world` is."""
+        from mkiso.toolbox.trail import Trail  # noqa: PLC0415 - start-up time
+
+        return Trail(self.session.command, self.job, self.session.state_folder)
 
     @property
     def log(self) -> Callable[[str], None]:
         """What takes the lines of the log: a person, with -v."""
         return self.session.output.say if self.session.output.verbose else _silent
+
+
+def _audited(trail: Trail, world: World, report: Report) -> Report:
+    import dataclasses  # noqa: PLC0415 - start-up time
+
+    warnings = trail.end(
+        world.job_id,
+        report.code,
+        report.message,
+        world.transfers,
+        world.log,
+        strangers=world.strangers,
+    )
+    return dataclasses.replace(report, warnings=(*report.warnings, *warnings))
 
 
 def open_tools(session: Session, given: Mapping[str, Any], *words: str) -> Tools:
@@ -92,6 +119,7 @@ def open_tools(session: Session, given: Mapping[str, Any], *words: str) -> Tools
         progress=given.get("progress", "none"),
         verbose=given.get("verbose", False),
     )
+    session.stop.outcome = ""  # of a question; who moves instances says more
     from mkiso.cli import request  # noqa: PLC0415 - start-up time
     from mkiso.storage.workspace import harden_process  # noqa: PLC0415
 

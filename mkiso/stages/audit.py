@@ -8,34 +8,42 @@ from __future__ import annotations
 import os
 import pwd
 import socket
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from mkiso.core.audit_alerts import Stranger
 from mkiso.core.audit_events import (
     AuditedDisc,
     AuditedForward,
     AuditedRun,
-    AuditedStudy,
-    Place,
-    Stranger,
     audit_messages,
 )
+from mkiso.core.audit_intention import finished, intention
 from mkiso.core.audit_line import audit_lines
 from mkiso.core.audit_message import Source
+from mkiso.core.audit_parts import Place
+from mkiso.core.audit_transfers import TransferRun, transfer_line, transfer_messages
+from mkiso.core.audited_studies import listed_studies, studies_of
 from mkiso.core.failure import failure_lines
-from mkiso.core.identity import patient_identity
 from mkiso.core.job import Job
 from mkiso.core.model import FileSet, FindResult, ReceivedInstance
 from mkiso.core.report import Report
 from mkiso.core.store_decision import NOT_ASKED_FOR
 from mkiso.core.syslog_message import syslog_message
+from mkiso.disc.publication import described_disc
 from mkiso.errors import MkisoError
 from mkiso.network.reception import Reception
 from mkiso.network.syslog import send_messages
-from mkiso.storage.audit_trail import DISC_LINES, AuditQueue, append_lines
+from mkiso.storage.audit_intentions import Intention, left_intentions
+from mkiso.storage.audit_trail import (
+    DISC_LINES,
+    TRANSFER_LINES,
+    AuditQueue,
+    append_lines,
+    is_at_end,
+)
 
 #: So many strangers of one run are told on; the log names all.
 _MOST_STRANGERS = 20
@@ -62,12 +70,59 @@ def run(
     log: Callable[[str], None],
 ) -> tuple[str, ...]:
     """Write the audit trail of a finished run; return what a person must be warned of."""
+    return _guarded(lambda: _warnings(given, facts, job, state_folder), log)
+
+
+def intend(
+    given: Report,
+    facts: AuditedFacts,
+    job: Job,
+    state_folder: Path,
+    log: Callable[[str], None],
+) -> Intention | None:
+    """Bring to the disk what the trail will say of discs that are about to get their names.
+
+    Call `end` when `run` has written it; the next run writes it of one that was killed before.
+    """
     try:
-        return tuple(_warnings(given, facts, job, state_folder))
+        place = _here(job)
+        messages: Sequence[str] = ()
+        if job.audit.file is not None or job.audit.collector is not None:
+            messages = audit_messages(_audited(given, facts, job), place)
+        lines = audit_lines(given, job, place.user)
+        return Intention(state_folder, given.job, intention(given, lines, messages))
+    except Exception as error:  # noqa: BLE001 - the disc does not wait for it
+        for line in failure_lines(error):
+            log(line)
+        return None
+
+
+def write_transfers(
+    given: TransferRun,
+    job: Job,
+    state_folder: Path | None,
+    log: Callable[[str], None],
+) -> tuple[str, ...]:
+    """Write the audit trail of a tool's run that is over; return what to warn of."""
+    return _guarded(lambda: _transfer_warnings(given, job, state_folder), log)
+
+
+def _guarded(work: Callable[[], Iterable[str]], log: Callable[[str], None]) -> tuple[str, ...]:
+    try:
+        return tuple(work())
     except Exception as error:  # noqa: BLE001 - the disc is there, and its report must be, too
         for line in failure_lines(error):
             log(line)
         return ("The audit trail could not be written: a bug, see the log.",)
+
+
+def _transfer_warnings(run: TransferRun, job: Job, state_folder: Path | None) -> Iterable[str]:
+    place = _here(job)
+    if state_folder is not None:
+        yield from _append(state_folder / TRANSFER_LINES, [transfer_line(run, place.user)])
+    if job.audit.file is not None or job.audit.collector is not None:
+        messages = transfer_messages(run, place)
+        yield from _publish(messages, job, place, state_folder, (run.ended, run.code))
 
 
 def _warnings(
@@ -75,16 +130,43 @@ def _warnings(
 ) -> Iterable[str]:
     place = _here(job)
     if state_folder is not None:
+        yield from _finish_the_dead(job, place, state_folder)
         path = state_folder / DISC_LINES
         yield from _append(path, audit_lines(report, job, place.user))
     if job.audit.file is None and job.audit.collector is None:
         return
     audited = _audited(report, facts, job)
     messages = audit_messages(audited, place)
+    yield from _publish(messages, job, place, state_folder, (audited.ended, audited.code))
+
+
+def _finish_the_dead(job: Job, place: Place, state_folder: Path) -> Iterable[str]:
+    """Write what runs that were killed after their discs had names could not write."""
+    path = state_folder / DISC_LINES
+    for left in left_intentions(state_folder):
+        lines, messages, moment = finished(left, _is_there, lambda job: is_at_end(path, job))
+        if moment:
+            yield from _append(path, lines)
+            yield from _publish(messages, job, place, state_folder, (moment, 0))
+
+
+def _is_there(path: str, sha256: str) -> bool:
+    sidecar = described_disc(Path(path))
+    return sidecar is not None and sidecar.get("sha256") == sha256
+
+
+def _publish(
+    messages: Sequence[str],
+    job: Job,
+    place: Place,
+    state_folder: Path | None,
+    end: tuple[str, int],
+) -> Iterable[str]:
+    """Write messages into the file and tell the collector; `end` is moment and code of the run."""
     if job.audit.file is not None:
         yield from _append(job.audit.file, messages)
     if job.audit.collector is not None:
-        ready = [_for_syslog(message, audited, place) for message in messages]
+        ready = [_for_syslog(message, *end, place) for message in messages]
         yield from _tell(job, ready, state_folder)
 
 
@@ -152,13 +234,13 @@ def _here(job: Job) -> Place:
     return Place(Source(job.audit.source_id or host, job.audit.site), str(os.getpid()), host, user)
 
 
-def _for_syslog(message: str, audited: AuditedRun, place: Place) -> bytes:
+def _for_syslog(message: str, moment: str, code: int, place: Place) -> bytes:
     return syslog_message(
         message,
-        moment=audited.ended,
+        moment=moment,
         host=place.host,
         process_id=place.process_id,
-        is_failure=audited.code != 0,
+        is_failure=code != 0,
     )
 
 
@@ -167,6 +249,8 @@ def _audited(report: Report, facts: AuditedFacts, job: Job) -> AuditedRun:
     forward_seconds = timedelta(seconds=report.seconds.get("forward", 0.0))
     began = datetime.fromisoformat(report.ended) - forward_seconds
     nodes = {node.name: node for node in job.forward}
+    listed = facts.found.studies if facts.found else ()
+    numbers = {study.study_instance_uid: study.accession_number for study in listed}
     return AuditedRun(
         job_id=report.job,
         code=report.code,
@@ -175,7 +259,7 @@ def _audited(report: Report, facts: AuditedFacts, job: Job) -> AuditedRun:
         accession_numbers=report.accessions,
         archive=job.archive,
         our_ae_title=job.receiver.ae_title,
-        received=_studies(facts.instances, facts.found) or _listed(facts.found),
+        received=studies_of(facts.instances, numbers) or listed_studies(facts.found),
         has_received=bool(facts.instances) or report.received > 0,
         is_complete=bool(facts.instances) and not facts.missing,
         discs=tuple(
@@ -183,7 +267,7 @@ def _audited(report: Report, facts: AuditedFacts, job: Job) -> AuditedRun:
                 disc.path,
                 disc.volume_id,
                 disc.sha256,
-                _studies([item.instance for item in plan.instances], facts.found),
+                studies_of([item.instance for item in plan.instances], numbers),
             )
             for disc, plan in discs
         ),
@@ -195,50 +279,12 @@ def _audited(report: Report, facts: AuditedFacts, job: Job) -> AuditedRun:
         forward_began=began.isoformat(timespec="milliseconds"),
         ended=report.ended,
         overruled=report.overruled,
-        strangers=tuple(_strangers(facts.reception)[:_MOST_STRANGERS]),
+        strangers=tuple(strangers_of(facts.reception)[:_MOST_STRANGERS]),
     )
 
 
-def _studies(
-    instances: Sequence[ReceivedInstance], found: FindResult | None
-) -> tuple[AuditedStudy, ...]:
-    """Return the studies of instances, with the patient that their own data sets state."""
-    classes: dict[str, Counter[str]] = {}
-    first: dict[str, ReceivedInstance] = {}
-    for instance in instances:
-        uid = instance.study_instance_uid
-        first.setdefault(uid, instance)
-        classes.setdefault(uid, Counter())[instance.sop_class_uid] += 1
-    numbers = {s.study_instance_uid: s.accession_number for s in found.studies} if found else {}
-    studies = []
-    for uid, counts in classes.items():
-        patient = patient_identity(first[uid].header)
-        studies.append(
-            AuditedStudy(
-                uid,
-                numbers.get(uid, ""),
-                patient.patient_id,
-                patient.issuer,
-                tuple(sorted(counts.items())),
-            )
-        )
-    return tuple(studies)
-
-
-def _listed(found: FindResult | None) -> tuple[AuditedStudy, ...]:
-    """Return the studies that the archive lists, when nothing of them is here."""
-    return tuple(
-        AuditedStudy(
-            study.study_instance_uid,
-            study.accession_number,
-            study.patient_id,
-            study.issuer_of_patient_id,
-        )
-        for study in (found.studies if found else ())
-    )
-
-
-def _strangers(reception: Reception) -> list[Stranger]:
+def strangers_of(reception: Reception) -> list[Stranger]:
+    """Return whom a receiver has turned away so far, and whose instances it has refused."""
     found = [
         Stranger(
             attempt.peer_address,

@@ -16,6 +16,10 @@ from pathlib import Path
 
 #: In the state folder: one line of JSON for each disc and each refusal.
 DISC_LINES = "discs.jsonl"
+#: One line for each run of a tool that moves instances, and for each study or folder of those
+#: that run for long.
+TRANSFER_LINES = "transfers.jsonl"
+_LAST_BYTES = 1 << 20
 _QUEUE = "audit-queue"
 _LOCK = "lock"
 _SUFFIX = ".msg"
@@ -38,6 +42,15 @@ def append_lines(path: Path, lines: Iterable[str]) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def is_at_end(path: Path, words: str) -> bool:
+    """Return whether `words` are in one of the last whole JSON lines of a file."""
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - _LAST_BYTES))
+        lines = file.read().splitlines()
+        return any(line.endswith(b"}") and words.encode() in line for line in lines)
+    return False
 
 
 class AuditQueue:

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from mkiso.core.audit_alerts import Stranger
+from mkiso.core.audit_transfers import Transfer
 from mkiso.core.context import Context, Progress
 from mkiso.core.job import Job
 
@@ -24,6 +26,8 @@ class World:
     job_id: str = ""
     log_path: str = ""
     warnings: dict[str, None] = field(default_factory=dict)  # of the report, in order
+    transfers: list[Transfer] = field(default_factory=list)  # for the audit trail
+    strangers: list[Stranger] = field(default_factory=list)  # the same
     notice: Callable[[str], None] = lambda _number: None  # accession numbers found
 
     def report_fields(self) -> dict[str, Any]:

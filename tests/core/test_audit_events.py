@@ -5,18 +5,16 @@ import json
 import pytest
 from audit_schema import checked, details, event_of, objects, participants
 
+from mkiso.core.audit_alerts import Stranger
 from mkiso.core.audit_events import (
     AuditedDisc,
     AuditedForward,
     AuditedRun,
-    AuditedStudy,
-    Place,
-    Stranger,
     audit_messages,
-    outcome_of,
 )
 from mkiso.core.audit_line import audit_lines
 from mkiso.core.audit_message import Source
+from mkiso.core.audit_parts import AuditedStudy, Place, outcome_of
 from mkiso.core.collector import parse_collector
 from mkiso.core.exit_codes import EXIT_CODES
 from mkiso.core.job import Collector, Job, Node
@@ -70,7 +68,7 @@ def test_an_export_names_one_medium_who_asked_and_what_is_on_it():
     export = run()[1]
     (medium,) = participants(export, "110154")
     assert medium.get("UserIsRequestor") == "false"
-    assert medium.get("NetworkAccessPointID") == "file:///out/A 1.iso"
+    assert medium.get("NetworkAccessPointID") == "file:///out/A%201.iso"
     assert medium.find("MediaIdentifier/MediaType").get("csd-code") == "110037"
     who = participants(export, "110153")
     assert [(p.get("UserID"), p.get("UserIsRequestor")) for p in who] == [

@@ -177,7 +177,7 @@ def test_a_collector_that_hangs_holds_a_job_no_longer_than_its_deadline(lab, arc
     with Server(reads=False) as server:
         result = audited(lab, **to(server.port), timeout_seconds=0.5).make()
     assert result.code == 0
-    assert result.seconds < 8
+    assert result.seconds < 20
     assert "Audit messages that wait" in result.warnings
     assert len(queue(lab)) == 2
 
