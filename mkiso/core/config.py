@@ -86,6 +86,8 @@ class JobTable(Struct, frozen=True, kw_only=True):
     label: Literal["svg", "pdf"] | None = None
     robot: Literal["primera", "epson"] | None = None
     copies: Annotated[int, Meta(ge=1, le=99)] | None = None
+    robot_folder: str | None = None
+    robot_label: str | None = None
     image_mode: str | None = None
     deidentify: str | None = None
     deidentify_key: str | None = None

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from mkiso.core.display_text import counted
 from mkiso.core.media_profiles import EXPLICIT_VR_LITTLE_ENDIAN, Profile
 
 _SYNTAX = "1.2.840.10008.1.2"
@@ -75,11 +76,12 @@ def conversion_sentences(conversions: Iterable[Conversion]) -> tuple[str, ...]:
             done[each.source, each.target] += 1
     return (
         *(
-            f"{count} instances were converted losslessly from {source} to {target}."
+            f"{counted(count, 'instance was', 'instances were')} converted losslessly from "
+            f"{source} to {target}."
             for (source, target), count in sorted(done.items())
         ),
         *(
-            f"{count} instances stay in {source}: {problem}."
+            f"{counted(count, 'instance stays', 'instances stay')} in {source}: {problem}."
             for (source, problem), count in sorted(kept.items())
         ),
     )

@@ -7,13 +7,14 @@ how many bytes: sizes are guessed from the modality, and said to be.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from mkiso.core.media import smallest_medium
 from mkiso.core.model import FindResult, Series
 from mkiso.core.selection import count_of
 from mkiso.core.split import FIXED_BYTES, Sized, split
+from mkiso.errors import LimitError
 
 #: Bytes of one uncompressed instance as scanners of today make them: rows x columns x 2, or more.
 # CT 512 x 512, MR 320 x 320, US a colour loop, XA a run of frames, CR, DX and MG detectors
@@ -34,6 +35,8 @@ TYPICAL_BYTES = {
     "RTDOSE": 20_000_000,
 }
 _UNKNOWN_BYTES = 2_000_000
+#: So many numbers of series are told by the first and the last of them.
+_SPELLED = 6
 #: What a viewer adds to uncompressed images that it deflates.
 _VIEWER_SHARE = 0.5
 
@@ -59,7 +62,10 @@ def planned_discs(
     if not items:
         return ()
     share = 0.0 if viewer == "none" else _VIEWER_SHARE if viewer == "full" else 0.1
-    discs = split(items, capacity_bytes, share)
+    try:
+        discs = split(items, capacity_bytes, share)
+    except LimitError as error:  # the guess may be wrong: `make` knows the sizes
+        raise LimitError(f"By estimate: {error.message}") from error
     factor = 1.0 if viewer == "none" else 1.0 + _VIEWER_SHARE
     planned = []
     for number, disc in enumerate(discs, 1):
@@ -96,13 +102,22 @@ def _holdings(instances: Iterable[Series], found: FindResult) -> tuple[str, ...]
     """Return lines such as `A1: CT, 3 series, 812 instances`."""
     accession = {study.study_instance_uid: study.accession_number for study in found.studies}
     counts: Counter[tuple[str, str]] = Counter()
-    series: dict[tuple[str, str], set[str]] = {}
+    series: dict[tuple[str, str], dict[str, str]] = {}
     for each in instances:
         key = (accession.get(each.study_instance_uid, "").strip(), each.modality.strip() or "?")
         counts[key] += 1
-        series.setdefault(key, set()).add(each.series_instance_uid)
+        series.setdefault(key, {})[each.series_instance_uid] = each.series_number
     return tuple(
-        f"{number or 'without accession number'}: {modality}, {len(series[number, modality])} "
-        f"series, {count:,} instances"
+        f"{number or 'without accession number'}: {modality}, {_series(series[number, modality])}, "
+        f"{count:,} instances"
         for (number, modality), count in counts.items()
     )
+
+
+def _series(numbers: Mapping[str, str]) -> str:
+    """Return how many series, and their numbers where the archive says all of them."""
+    said = list(dict.fromkeys(numbers.values()))
+    if not all(said):
+        return f"{len(numbers)} series"
+    some = ", ".join(said) if len(said) < _SPELLED else f"{said[0]} to {said[-1]}"
+    return f"{len(numbers)} series ({some})"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -43,15 +43,21 @@ def divide(
     *,
     viewer: str = "none",
     may_split: bool = True,
+    more_bytes: Mapping[str, int] | None = None,
 ) -> tuple[DiscPart, ...]:
     """Return the discs of one patient, every one a file-set of its own.
 
-    Raises LimitError when more than one is needed and may not be, or when an instance fits none;
-    and what `place` raises.
+    `more_bytes` is what instances take beside their own files, by SOP Instance UID; `viewer` is
+    the kind of a viewer whose size nobody knows yet. Raises LimitError when
+    more than one is needed and may not be, or when an instance fits none; and what `place` raises.
     """
     whole = place(instances)
+    more = more_bytes or {}
     sized = [
-        Sized(i.sop_instance_uid, i.study_instance_uid, i.series_instance_uid, i.size_bytes)
+        Sized(
+            *(i.sop_instance_uid, i.study_instance_uid, i.series_instance_uid),
+            i.size_bytes + more.get(i.sop_instance_uid, 0),
+        )
         for i in (item.instance for item in whole)
     ]
     shares = split(sized, capacity_bytes, _VIEWER_SHARES.get(viewer, 0.0))

@@ -48,7 +48,7 @@ ENCODINGS = {
     "1.2.840.10008.1.2.2": EXPLICIT_BIG,
 }
 # PS3.5 A.5, A.7, A.9: the data set itself is compressed; never accepted.
-_DEFLATED = frozenset(
+DEFLATED = frozenset(
     {"1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"}
 )
 
@@ -121,7 +121,7 @@ def read_header(
     Raises HeaderError when the data set is empty, cut off, nested too deep or no data set, or
     lacks a UID. Its message holds no values.
     """
-    if transfer_syntax_uid in _DEFLATED:
+    if transfer_syntax_uid in DEFLATED:
         raise HeaderError(f"A data set in transfer syntax {transfer_syntax_uid} is not accepted.")
     if size_bytes <= 0:
         raise HeaderError("The data set is empty.")

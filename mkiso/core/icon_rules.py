@@ -14,6 +14,9 @@ _ALLOCATED, _STORED, _HIGH, _REPRESENTATION = 0x00280100, 0x00280101, 0x00280102
 _PIXELS = 0x7FE00010
 _PALETTE = (0x00281101, 0x00281102, 0x00281103, 0x00281201, 0x00281202, 0x00281203)
 
+#: What the largest icon takes in a directory, its elements included.
+ICON_BYTES = 64 * 64 + 160
+
 
 class Icon(NamedTuple):
     """A grey picture of 8 bits, rows of pixels from the top left."""

@@ -123,6 +123,8 @@ class Job:
     label: str = ""  # "svg", "pdf" or "": no label
     robot: str = ""  # "primera", "epson" or "": no job for one
     copies: int = 1  # for the robot
+    robot_folder: str = ""  # what its computer calls the output folder; "": as here
+    robot_label: str = ""  # its design of the label, a file there; "": nothing is printed
     image_mode: int = 0o640
     state_folder: Path | None = None
     audit: Audit = Audit()

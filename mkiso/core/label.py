@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from unicodedata import east_asian_width
 
 from mkiso.core.display_text import date_text, person_name, plain_text
 from mkiso.core.model import FileSet
@@ -11,7 +13,11 @@ from mkiso.core.text import decode
 
 _NAME, _ID, _BIRTH_DATE = 0x00100010, 0x00100020, 0x00100030
 _STUDY_DATE, _MODALITY = 0x00080020, 0x00080060
-_MOST_LETTERS = 44
+_MOST_LETTERS = 50
+#: Millimetres: the middle of a disc of 120 mm, and how far from it ink goes.
+_MIDDLE, _REACH = 60.0, 56.5
+#: Beside the hole: from the hub, which some printers leave out, to the edge.
+SIDE_ROOM = 31.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,11 @@ class Label:
         return first, rest
 
     @property
+    def disc_line(self) -> str:
+        """Which one of several."""
+        return f"Disc {self.number} of {self.of}"
+
+    @property
     def lines_above(self) -> tuple[str, ...]:
         """What stands above the hole: institution, patient, ID and birth date."""
         who = "  ".join(text for text in (self.patient_id, self.birth_date) if text)
@@ -48,14 +59,33 @@ class Label:
         lines = (self.studies, self.accession_numbers, f"made on {self.made_on}", self.volume_id)
         return tuple(_short(line) for line in lines if line)
 
+    def size(self, line: str, size: float, room: float) -> float:
+        """Return the letter size of a line, in millimetres: `size`, less when `room` is short.
+
+        An estimate on the safe side: the fonts of whoever shows an SVG are not known.
+        """
+        ems = sum(1.0 if east_asian_width(letter) in "WF" else 0.65 for letter in line)
+        return round(min(size, room / max(ems, 1.0)), 2)
+
     @property
-    def fields(self) -> tuple[str, ...]:
-        """The fields that a robot puts into its own label, always in this order."""
-        disc = f"Disc {self.number} of {self.of}"
+    def fields(self) -> tuple[tuple[str, str], ...]:
+        """Names and values of what a robot puts into its own design, always in this order."""
         return (
-            *(self.patient, self.patient_id, self.birth_date, self.studies),
-            *(self.accession_numbers, self.institution, self.made_on, self.kind, disc),
+            ("patient", self.patient),
+            ("patient_id", self.patient_id),
+            ("birth_date", self.birth_date),
+            ("studies", self.studies),
+            ("accession_numbers", self.accession_numbers),
+            ("institution", self.institution),
+            ("made_on", self.made_on),
+            ("kind", self.kind),
+            ("disc", self.disc_line),
         )
+
+
+def room_at(y: float) -> float:
+    """Return how wide a line at height `y` may be, in millimetres, on a disc of 120 mm."""
+    return 2 * math.sqrt(max(0.0, _REACH**2 - (y - _MIDDLE) ** 2))
 
 
 def label_of(file_set: FileSet, *, institution: str, made_on: str) -> Label:

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
+from mkiso.core.media import capacity_bytes
 from mkiso.errors import UsageError
 
 EXPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
@@ -97,6 +98,9 @@ PROFILES = (
 # fmt: on
 _BY_NAME = {profile.name: profile for profile in PROFILES}
 
+#: The largest medium of a kind, by its name in core.media; others are of any size.
+_LARGEST = {"CD-R": "cd700", "DVD": "dvd-dl"}
+
 #: What a person may ask for.
 PROFILE_NAMES = (AS_RECEIVED, *_BY_NAME)
 
@@ -127,10 +131,16 @@ def foreign_syntaxes(profile: Profile, transfer_syntax_uids: Iterable[str]) -> t
     return tuple(sorted(set(transfer_syntax_uids) - profile.transfer_syntaxes))
 
 
+def is_too_large(profile: Profile, size_bytes: int) -> bool:
+    """Tell whether no medium of the profile holds so much: 2 GB are on no CD-R, whatever is in."""
+    largest = _LARGEST.get(profile.medium)
+    return largest is not None and size_bytes > (capacity_bytes(largest, None) or 0)
+
+
 def profiles_by_syntax(
-    transfer_syntax_uids: Collection[str], file_system: str = ISO_9660
+    transfer_syntax_uids: Collection[str], file_system: str = ISO_9660, size_bytes: int = 0
 ) -> tuple[str, ...]:
-    """Return the profiles whose file system and transfer syntaxes fit, in the table's order.
+    """Return the profiles whose medium and transfer syntaxes fit, in the table's order.
 
     For a directory that has every key its instances have, which ours have, they are the profiles
     that the disc meets (PS3.11 D.3, H.3).
@@ -140,4 +150,5 @@ def profiles_by_syntax(
         for profile in PROFILES
         if profile.file_system == file_system
         and not foreign_syntaxes(profile, transfer_syntax_uids)
+        and not is_too_large(profile, size_bytes)
     )

@@ -6,7 +6,7 @@ what becomes of an image is in `disc_content`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mkiso.core.conversion_plan import Conversion
@@ -32,6 +32,7 @@ class Series:
     modality: str
     instances: tuple[ExpectedInstance, ...] = ()
     number_of_instances: int | None = None  # what the archive claims, if it says so
+    series_number: str = field(default="", compare=False)  # for a person, where it is said
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,8 @@ SETTINGS = (
     Setting("job.label",                  "--label",            "label"),
     Setting("job.robot",                  "--robot",            "robot"),
     Setting("job.copies",                 "--copies",           "copies"),
+    Setting("job.robot_folder",           "",                   "robot_folder"),
+    Setting("job.robot_label",            "",                   "robot_label"),
     Setting("job.image_mode",             "",                   "image_mode"),
     Setting("job.deidentify",             "--deidentify",       "deidentify"),
     Setting("job.deidentify_key",         "--deidentify-key",   "deidentify_key"),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from mkiso.core.icon_rules import ICON_BYTES
 from mkiso.core.index_page import DocumentLink
 from mkiso.core.media import MEDIA
 from mkiso.core.model import DiscFile, FileSetInstance
@@ -35,9 +36,10 @@ class ViewerFiles:
         return sum(file.size_bytes for file in self.files)
 
 
-def bytes_without_viewer(placed: Sequence[FileSetInstance]) -> int:
+def bytes_without_viewer(placed: Sequence[FileSetInstance], *, icons: bool = False) -> int:
     """Return what a disc of these instances takes, generously, but for the viewer's pixels."""
-    return FIXED_BYTES + sum(bytes_on_disc(item.instance.size_bytes) for item in placed)
+    each = ICON_BYTES if icons else 0
+    return FIXED_BYTES + sum(bytes_on_disc(item.instance.size_bytes) + each for item in placed)
 
 
 def medium_of(needed_bytes: int, media_size_bytes: int | None) -> int:

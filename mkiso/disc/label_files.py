@@ -2,37 +2,54 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from mkiso.core.label import Label
+from mkiso.core.label import SIDE_ROOM, Label, room_at
 from mkiso.core.media import MEDIA, smallest_medium
 from mkiso.disc.label_pdf import label_pdf
 from mkiso.disc.pages import render
 
 
 class Robot(NamedTuple):
-    """A family of robots: its template, the ending of its jobs, and how it calls the media."""
+    """A family of robots: its template, the ending of its jobs, how long their names may be."""
 
     template: str
     ending: str
-    disc_types: tuple[str, ...]  # of CD, CD, DVD, DVD DL, BD, BD DL
+    most_letters: int  # of a job's name, which are letters, digits, - and _
 
 
-#: As the manufacturers' programs name things; not tried on the machines themselves.
+class RobotSide(NamedTuple):
+    """How things are called on the computer of the robot."""
+
+    folder: str = ""  # the output folder; "": by the same path as here
+    design: str = ""  # the design of the label, a file there; "": nothing is printed
+
+
+#: As the manufacturers' manuals name things (PTBurn SDK 3; TD Bridge Technical Reference Guide).
 ROBOTS = {
-    "primera": Robot(
-        "robot/PRIMERA.JRQ", ".JRQ", ("CDR", "CDR", "DVDR", "DVDR-DL", "BDR", "BDR-DL")
-    ),
-    "epson": Robot("robot/EPSON.JDF", ".JDF", ("CD", "CD", "DVD", "DVD-DL", "BD", "BD-DL")),
+    "primera": Robot("robot/PRIMERA.JRQ", ".JRQ", 32),
+    "epson": Robot("robot/EPSON.JDF", ".JDF", 40),
 }
+#: Of the media of the table in core.media, in their order; TD Bridge's words.
+_DISC_TYPES = ("CD", "CD", "DVD", "DVD-DL", "BD", "BD-DL")
 LABEL_FORMATS = ("svg", "pdf")
 
 
 def label_svg(label: Label, site_templates: Path | None = None) -> bytes:
     """Return the label as SVG, 120 mm across. Raises ConfigError for a broken template."""
-    return render("label/LABEL.SVG", site_templates, escape=True, label=label).encode("utf-8")
+    return render(
+        "label/LABEL.SVG",
+        site_templates,
+        escape=True,
+        label=label,
+        room_at=room_at,
+        side_room=SIDE_ROOM,
+    ).encode("utf-8")
 
 
 def write_label(
@@ -43,7 +60,7 @@ def write_label(
     Raises ConfigError, OSError, and UnicodeEncodeError when the fonts of PDF do not have a letter.
     """
     content = label_pdf(label) if kind == "pdf" else label_svg(label, site_templates)
-    return _write(image.with_suffix(f".label.{kind}"), content, mode)
+    return _write(_beside(image, f".label.{kind}"), content, mode)
 
 
 def write_robot_job(
@@ -51,7 +68,7 @@ def write_robot_job(
     image: Path,
     robot: str,
     *,
-    label_file: Path | None,
+    there: RobotSide,
     copies: int,
     mode: int,
     site_templates: Path | None = None,
@@ -61,24 +78,24 @@ def write_robot_job(
     Raises ConfigError and OSError.
     """
     family = ROBOTS[robot]
-    fields = "".join(f"{line}\r\n" for line in label.fields)
-    fields_file = _write(image.with_suffix(".fields.txt"), fields.encode("utf-8-sig"), mode)
+    fields = "".join(f"{name}={value}\r\n" for name, value in label.fields)
+    fields_file = _write(_beside(image, ".fields.txt"), _windows(fields), mode)
     medium = smallest_medium(image.stat().st_size)
-    number = MEDIA.index(medium) if medium else len(family.disc_types) - 1
+    number = MEDIA.index(medium) if medium else len(_DISC_TYPES) - 1
     text = render(
         family.template,
         site_templates,
         escape=False,
         label=label,
-        image=image.resolve(),
-        label_file=label_file.resolve() if label_file else "",
-        fields_file=fields_file.resolve(),
+        image=_path_there(image, there),
+        label_design=there.design,
+        fields_file=_path_there(fields_file, there),
         copies=copies,
-        job_id=image.stem,
-        disc_type=family.disc_types[number],
+        job_id=_job_id(image.stem, family.most_letters),
+        disc_type=_DISC_TYPES[number],
     )
     lines = "".join(f"{line}\r\n" for line in text.splitlines() if line.strip())
-    return _write(image.with_suffix(family.ending), lines.encode("utf-8"), mode)
+    return _write(_beside(image, family.ending), _windows(lines), mode)
 
 
 def check_label_templates(kind: str, robot: str, site_templates: Path | None = None) -> None:
@@ -87,10 +104,42 @@ def check_label_templates(kind: str, robot: str, site_templates: Path | None = N
     if kind:
         label_svg(label, site_templates)
     if robot:
-        sample = {"image": "", "label_file": "", "fields_file": "", "job_id": "", "disc_type": ""}
+        sample = {"image": "", "fields_file": "", "job_id": "", "disc_type": ""}
+        sample["label_design"] = "label.std"
         render(
             ROBOTS[robot].template, site_templates, escape=False, label=label, copies=1, **sample
         )
+
+
+def _beside(image: Path, ending: str) -> Path:
+    """Return the path of a file that goes with a disc, which may be a folder with a dot."""
+    if image.suffix in {".iso", ".zip"}:
+        return image.with_suffix(ending)
+    return image.with_name(f"{image.name}{ending}")
+
+
+def _path_there(path: Path, there: RobotSide) -> str:
+    """Return a path as the robot's computer knows it."""
+    if not there.folder:
+        return str(path.resolve())
+    between = "\\" if "\\" in there.folder else "/"
+    return f"{there.folder.rstrip(between)}{between}{path.name}"
+
+
+def _job_id(name: str, most: int) -> str:
+    """Return a job's name that the robot takes, and that no other disc's name becomes."""
+    safe = re.sub(r"[^A-Za-z0-9_-]", "_", name)
+    if safe == name and len(name) <= most:
+        return name
+    return f"{safe[: most - 9]}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def _windows(text: str) -> bytes:
+    """Return text as these programs of Windows read it: ANSI, else Unicode with its mark."""
+    try:
+        return text.encode("cp1252")
+    except UnicodeEncodeError:
+        return text.encode("utf-16")
 
 
 def _write(path: Path, content: bytes, mode: int) -> Path:
@@ -99,6 +148,8 @@ def _write(path: Path, content: bytes, mode: int) -> Path:
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
     try:
         with os.fdopen(descriptor, "wb") as file:
+            with suppress(OSError):  # a share that knows no permissions
+                os.fchmod(descriptor, mode)  # whatever the umask is, as for the image
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

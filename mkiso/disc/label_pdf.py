@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from mkiso.core.label import Label
+from mkiso.core.label import SIDE_ROOM, Label, room_at
 
 _POINTS = 72 / 25.4  # in a millimetre
 _SIZE = 120 * _POINTS
@@ -28,14 +28,15 @@ def label_pdf(label: Label) -> bytes:
     """Return the label as PDF. Raises UnicodeEncodeError for letters its fonts do not have."""
     parts = [_circle(59), _circle(11)]
     for number, line in enumerate(label.lines_above):
-        size = 5.2 if number == 1 else 4.0
-        parts.append(_text(line, 60, 16 + number * 6.2, size, bold=number == 1))
+        size, y = 5.2 if number == 1 else 4.0, 20 + number * 6.5
+        parts.append(_text(line, (60, y), size, room_at(y - 3), bold=number == 1))
     for number, line in enumerate(label.kind_lines):
-        parts.append(_text(line, 24, 58.5 + 5 * number, 4.4, bold=True))
+        parts.append(_text(line, (20.5, 58.5 + 5 * number), 4.4, SIDE_ROOM, bold=True))
     if label.of > 1:
-        parts.append(_text(f"Disc {label.number} of {label.of}", 97, 61.5, 5, bold=True))
+        parts.append(_text(label.disc_line, (99.5, 61.5), 5, SIDE_ROOM, bold=True))
     for number, line in enumerate(label.lines_below):
-        parts.append(_text(line, 60, 82 + number * 5.4, 3.6))
+        y = 88 + number * 5.4
+        parts.append(_text(line, (60, y), 3.6, room_at(y)))
     return _document(b"\n".join(parts))
 
 
@@ -53,13 +54,19 @@ def _circle(radius: float) -> bytes:
     return (" ".join(path) + " S").encode("ascii")
 
 
-def _text(line: str, x: float, y: float, size: float, *, bold: bool = False) -> bytes:
-    """Return a line of text with its middle at `x`, all in millimetres from the top left."""
+def _text(
+    line: str, place: tuple[float, float], size: float, room: float, *, bold: bool = False
+) -> bytes:
+    """Return a line of text with its middle at `place`, all in millimetres from the top left.
+
+    It is smaller than `size` when it would be wider than `room`.
+    """
     raw = line.encode("cp1252")
-    height = size * _POINTS
-    width = sum(_WIDTHS[byte - 32] if 32 <= byte < 127 else 556 for byte in raw) * height / 1000
-    if bold:
-        width *= 1.05
+    x, y = place
+    ems = sum(_WIDTHS[byte - 32] if 32 <= byte < 127 else 667 for byte in raw) / 1000
+    ems *= 1.08 if bold else 1.0
+    height = min(size, room / max(ems, 1.0)) * _POINTS
+    width = ems * height
     left, base = x * _POINTS - width / 2, _SIZE - y * _POINTS
     shown = raw.replace(b"\\", rb"\\").replace(b"(", rb"\(").replace(b")", rb"\)")
     font = "F2" if bold else "F1"

@@ -8,7 +8,13 @@ from collections.abc import Iterator, Mapping
 
 from mkiso.core.findings import Finding, Findings
 from mkiso.core.header import Level
-from mkiso.core.media_profiles import PROFILE_KEYS, PROFILES, Profile, ProfileKey
+from mkiso.core.media_profiles import (
+    PROFILE_KEYS,
+    PROFILES,
+    Profile,
+    ProfileKey,
+    is_too_large,
+)
 from mkiso.core.record_keys import PATIENT_KEYS, SERIES_KEYS
 from mkiso.core.value_rules import TEXT_VRS, legal
 from mkiso.disc.dicomdir_elements import DirectoryFault, elements
@@ -27,16 +33,24 @@ _VRS = {key.tag: key.vr for key in (*PATIENT_KEYS, *SERIES_KEYS)}
 
 
 def check_profiles(
-    directory: Directory, instances: Mapping[str, ExaminedInstance], file_system: str
+    directory: Directory,
+    instances: Mapping[str, ExaminedInstance],
+    file_system: str,
+    size_bytes: int = 0,
 ) -> dict[str, tuple[Finding, ...]]:
     """Return what keeps the disc from each profile by its name; () for those it meets.
 
-    `file_system` is that of the medium, "" when nobody can tell: a folder.
+    `file_system` is that of the medium, "" when nobody can tell: a folder. `size_bytes` is the
+    image's.
     """
     syntaxes = Counter(instance.transfer_syntax_uid for instance in instances.values())
     gaps = _key_gaps(directory, instances)
     return {
-        profile.name: _faults(profile, syntaxes, gaps, file_system) if instances else _NOTHING
+        profile.name: (
+            (*_unfit(profile, file_system, size_bytes), *_faults(profile, syntaxes, gaps))
+            if instances
+            else _NOTHING
+        )
         for profile in PROFILES
     }
 
@@ -44,15 +58,24 @@ def check_profiles(
 _NOTHING = (Finding("error", "profile.nothing", "There is no instance on the disc."),)
 
 
-def _faults(
-    profile: Profile, syntaxes: Counter[str], gaps: Gaps, file_system: str
-) -> tuple[Finding, ...]:
+def _unfit(profile: Profile, file_system: str, size_bytes: int) -> tuple[Finding, ...]:
+    """Return what is wrong with the medium."""
     findings = Findings()
+    if file_system and is_too_large(profile, size_bytes):
+        findings.error(
+            "profile.size",
+            f"{profile.name} is for {profile.medium}, which does not hold {size_bytes:,} bytes.",
+        )
     if file_system and file_system != profile.file_system:
         findings.error(
             "profile.file-system",
             f"{profile.name} is for {profile.file_system}, this disc is {file_system}.",
         )
+    return findings.result()
+
+
+def _faults(profile: Profile, syntaxes: Counter[str], gaps: Gaps) -> tuple[Finding, ...]:
+    findings = Findings()
     for uid, count in sorted(syntaxes.items()):
         if uid not in profile.transfer_syntaxes:
             findings.error(

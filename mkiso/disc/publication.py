@@ -109,6 +109,14 @@ def give_name(part: Path, image: Path, sidecar: bytes, *, mode: int, replace: bo
         raise _failure(image, error) from error
 
 
+def withdraw(image: Path, part: Path) -> None:
+    """Take the name of a disc that was just published away again: it becomes `part`."""
+    with suppress(OSError):
+        image.rename(part)
+        sidecar_path(image).unlink()
+        _sync_folder(image.parent)
+
+
 @contextmanager
 def _sidecar_named(aside: Path, named: Path, former: Path) -> Iterator[None]:
     """Give the sidecar its name; when what follows fails, the one that was there has it again."""

@@ -171,7 +171,8 @@ def _check_directory(
         )
     check_references(directory, frozenset(reading.files), instances, findings)
     check_levels(directory, instances, findings)
-    return check_profiles(directory, instances, "" if reading.volume_id is None else ISO_9660)
+    file_system = "" if reading.volume_id is None else ISO_9660
+    return check_profiles(directory, instances, file_system, reading.size_bytes)
 
 
 def _check_pages(reading: DiscReading, findings: Findings) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +20,7 @@ from pydicom.pixels import get_decoder
 from pydicom.sequence import Sequence
 from pydicom.uid import UID
 
-from mkiso.core.byte_source import EXPLICIT_LITTLE, UNDEFINED_LENGTH
+from mkiso.core.byte_source import EXPLICIT_LITTLE, UNDEFINED_LENGTH, Encoding, HeaderError
 from mkiso.core.elements import swapped
 from mkiso.core.file_meta import encode_file_meta
 from mkiso.core.header import ENCODINGS
@@ -81,10 +81,10 @@ def converted(
         changes = _decompressed(original, beat)
     elif not source.is_little_endian:
         _require_known_words(original)
-    new = rewritten(data_set, encoding, changes)
+    new = _rewritten(data_set, encoding, changes)
     if target.is_compressed:
         plain = _read(new, _PLAIN)
-        new = rewritten(new, EXPLICIT_LITTLE, _compressed(plain, target))
+        new = _rewritten(new, EXPLICIT_LITTLE, _compressed(plain, target))
         beat()
     again = _read(new, target)
     _require_same_elements(original, again)
@@ -94,6 +94,15 @@ def converted(
 
 
 _PLAIN: Final = UID(EXPLICIT_VR_LITTLE_ENDIAN)
+
+
+def _rewritten(
+    data_set: bytes, encoding: Encoding, changes: Mapping[int, NewValue | None]
+) -> bytes:
+    try:
+        return rewritten(data_set, encoding, changes)
+    except HeaderError as error:
+        raise NotLosslessError(f"its data set is broken: {error.message.rstrip('.')}") from error
 
 
 def _read(data_set: bytes, syntax: UID) -> Dataset:
@@ -109,17 +118,10 @@ def _require_known_words(data_set: Dataset) -> None:
 
 def _decompressed(data_set: Dataset, beat: Callable[[], None]) -> dict[int, NewValue | None]:
     """Return the elements that change when the pixels are decompressed (PS3.5 8.2)."""
-    syntax = data_set.file_meta.TransferSyntaxUID
     if "PixelData" not in data_set:  # nothing is compressed but the name of the syntax
         return {}
-    decoder = get_decoder(syntax)
     frames, properties = [], None
-    for array, found in decoder.iter_array(
-        data_set,
-        as_rgb=False,
-        correct_unused_bits=False,
-        decoding_plugin=_plugin(str(syntax), decoder.available_plugins, other=False),
-    ):
+    for array, found in _decoded(data_set):
         frames.append(array.tobytes())
         properties = found
         beat()
@@ -147,10 +149,15 @@ def _compressed(data_set: Dataset, target: UID) -> dict[int, NewValue | None]:
     """Return the elements that change when native pixels are compressed without loss."""
     if "PixelData" not in data_set:
         raise NotLosslessError("it has no pixels that could be compressed")
-    if target == JPEG_LOSSLESS_SV1:
-        encode_lossless_jpeg(data_set)
-    else:
-        data_set.compress(target, generate_instance_uid=False)
+    try:
+        if target == JPEG_LOSSLESS_SV1:
+            encode_lossless_jpeg(data_set)
+        else:
+            data_set.compress(target, generate_instance_uid=False)
+    except MemoryError:
+        raise
+    except Exception as error:  # encoders raise whatever they like
+        raise NotLosslessError("the encoder does not take its pixels") from error
     # what pydicom encapsulates ends without the delimitation of the sequence
     fragments = data_set.PixelData + b"\xfe\xff\xdd\xe0" + bytes(4)
     changes: dict[int, NewValue | None] = {
@@ -202,11 +209,11 @@ def _values(
 def _require_same_pixels(original: Dataset, again: Dataset, beat: Callable[[], None]) -> None:
     """Raise NotLosslessError when a frame has other words than the original's.
 
-    What was compressed without loss is decoded by another decoder than before, if there is one.
+    What was compressed without loss is decoded by another decoder than before, if one takes it.
     """
     count = 0
-    before, after = _frames(original), _frames(again)
-    for one in before:
+    after = (array for array, _ in _decoded(again, other=True))
+    for one, _ in _decoded(original, other=True):
         new = next(after, None)
         beat()
         count += 1
@@ -221,23 +228,52 @@ def _require_same_pixels(original: Dataset, again: Dataset, beat: Callable[[], N
         raise NotLosslessError("it would have another number of frames")
 
 
-def _frames(data_set: Dataset) -> Iterator[Any]:
-    """Give the words of all frames, colours as they are coded, unused bits as they come."""
+def _decoded(data_set: Dataset, *, other: bool = False) -> Iterator[tuple[Any, Any]]:
+    """Give the words of all frames, colours as they are coded, unused bits as they come.
+
+    The best decoder that takes the first frame does it; with `other` the next best, where all must
+    give the same. Each comes with what is said of it. Raises NotLosslessError when none takes it.
+    """
     syntax = data_set.file_meta.TransferSyntaxUID
-    decoder = get_decoder(syntax)
-    plugin = ""
+    names = [""]
     if syntax.is_compressed:
-        plugin = _plugin(str(syntax), decoder.available_plugins, other=True)
-    arrays = decoder.iter_array(
-        data_set, as_rgb=False, correct_unused_bits=False, decoding_plugin=plugin
+        names = _plugins(str(syntax), get_decoder(syntax).available_plugins, other=other)
+    for name in names:
+        for indices in (None, range(int(data_set.get("NumberOfFrames", 1) or 1))):
+            try:
+                frames = _by(name, data_set, indices)
+                first = next(frames, None)
+            except MemoryError:
+                raise
+            except ValueError as error:
+                # pydicom 3.0 turns signs in the decoder's own bytes, but not frame by frame
+                if "read-only" in str(error):
+                    continue
+                break
+            except Exception:  # noqa: BLE001 - decoders raise whatever they like
+                break
+            if first is not None:
+                yield first
+                yield from frames
+            return
+    raise NotLosslessError("no decoder that is installed can read its pixels")
+
+
+def _by(name: str, data_set: Dataset, indices: range | None) -> Iterator[tuple[Any, Any]]:
+    """Decode by one decoder of pydicom."""
+    return get_decoder(data_set.file_meta.TransferSyntaxUID).iter_array(
+        data_set,
+        indices=indices,
+        as_rgb=False,
+        correct_unused_bits=False,
+        decoding_plugin=name,
     )
-    return (array for array, _ in arrays)
 
 
-def _plugin(syntax: str, available: tuple[str, ...], *, other: bool) -> str:
-    """Return a decoder: the best, or the next best where all must give the same."""
+def _plugins(syntax: str, available: tuple[str, ...], *, other: bool) -> list[str]:
+    """Return the decoders, the best first; or the next best where all must give the same."""
     best = [name for name in PREFERRED.get(syntax, ()) if name in available]
     order = list(dict.fromkeys((*best, *available)))
-    if not order:
-        return ""
-    return order[1] if other and syntax in _LOSSLESS and len(order) > 1 else order[0]
+    if other and syntax in _LOSSLESS and len(order) > 1:
+        order[:2] = order[1], order[0]
+    return order

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from typing import Any, Final
 
 from mkiso.core.viewer_values import Values
 from mkiso.pixels.deflating import adler32
 from mkiso.pixels.frames import FrameReader
+from mkiso.pixels.icons import icon
 from mkiso.pixels.native import stored_values
 from mkiso.pixels.overlays import read_overlays
 from mkiso.pixels.payload import (
@@ -23,6 +25,12 @@ from mkiso.pixels.preview import preview_jpeg
 from mkiso.pixels.spool import Spool
 from mkiso.pixels.statistics import stored_statistics
 from mkiso.pixels.unshowable import DECODER_FAILED, MEMORY_LIMIT, SPACE, UnshowableError
+
+#: What rendering raises for values that a stranger wrote.
+_NO_PICTURE: Final = (
+    *(UnshowableError, MemoryError, ValueError, IndexError, TypeError),
+    *(KeyError, ArithmeticError),
+)
 
 
 class FrameMaker:
@@ -42,6 +50,28 @@ class FrameMaker:
         self._overlays = read_overlays(values)
         self._encoder = encoder
         self._spool = spool
+        self._look: Callable[[Samples], None] | None = None  # at what was decoded
+
+    def frame_and_icon(
+        self, index: int, own: Mapping[str, Any], *, preview: bool
+    ) -> tuple[dict[str, Any], dict[str, Any] | None]:
+        """Return what `frame` does, and the frame's icon for DICOMDIR, from one decoding.
+
+        What cannot be shown has no icon. Raises OSError.
+        """
+        icons: list[dict[str, Any]] = []
+
+        def look(samples: Samples) -> None:
+            with suppress(*_NO_PICTURE):
+                icons.append(icon(samples, {**self._attributes, **own}))
+
+        self._look = look
+        found = self.frame(index, own, preview=preview)
+        self._look = None
+        if found["coding"] == "jpeg":  # the page gets it as it is: nobody has decoded it
+            with suppress(*_NO_PICTURE):
+                look(self._reader.samples(index))
+        return found, icons[0] if icons else None
 
     def frame(self, index: int, own: Mapping[str, Any], *, preview: bool) -> dict[str, Any]:
         """Return what the page gets of a frame: where its parts are, and its own attributes.
@@ -76,6 +106,8 @@ class FrameMaker:
             }
         words = self._reader.words(index, stream)
         samples = stored_values(words, self._reader.format)
+        if self._look:
+            self._look(samples)
         return {
             **self._values(samples),
             **self._colours(samples),
@@ -126,6 +158,8 @@ class FrameMaker:
     def _preview(self, index: int, own: Mapping[str, Any]) -> dict[str, Any]:
         """Return a frame as a picture of 8 bits."""
         samples = self._reader.samples(index)
+        if self._look:
+            self._look(samples)
         picture = preview_jpeg(samples, {**self._attributes, **own})
         return {
             **self._spooled(_pieces(picture)),

@@ -1,15 +1,21 @@
-"""The icons of DICOMDIR made in worker processes (PS3.3 F.7)."""
+"""The icons of DICOMDIR made in worker processes, where no viewer is made (PS3.3 F.7)."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from mkiso.core.icon_rules import Icon
 from mkiso.core.model import ReceivedInstance
 from mkiso.pixels.result_jobs import ResultJob
 from mkiso.pixels.worker_pool import WorkerPool
+
+
+def has_icon(instance: ReceivedInstance) -> bool:
+    """Tell whether an instance's directory record may have an icon: images alone."""
+    return instance.header.record_type == "IMAGE"
 
 
 def make_icons(
@@ -30,7 +36,7 @@ def make_icons(
             }
         )
         for each in instances
-        if each.header.record_type == "IMAGE"
+        if has_icon(each)
     }
     pool = WorkerPool(folder)
     try:
@@ -39,8 +45,9 @@ def make_icons(
         pool.wait(tick)
     finally:
         pool.close()
-    return {
-        uid: Icon(job.result["rows"], job.result["columns"], base64.b64decode(job.result["pixels"]))
-        for uid, job in jobs.items()
-        if job.result
-    }
+    return {uid: icon_of(job.result) for uid, job in jobs.items() if job.result}
+
+
+def icon_of(content: Mapping[str, Any]) -> Icon:
+    """Return the icon that a worker has sent as JSON."""
+    return Icon(content["rows"], content["columns"], base64.b64decode(content["pixels"]))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import sys
 from collections.abc import Iterator
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from mkiso.core import viewer_kinds as kinds
 from mkiso.core.record_types import record_type
@@ -22,6 +22,7 @@ from mkiso.pixels.documents import document, video
 from mkiso.pixels.fragments import ReadAt
 from mkiso.pixels.frame_payload import FrameMaker
 from mkiso.pixels.frames import FrameReader, Room, any_room
+from mkiso.pixels.icons import icon
 from mkiso.pixels.overlays import read_overlays
 from mkiso.pixels.payload import PayloadEncoder
 from mkiso.pixels.pixel_format import has_pixels
@@ -35,11 +36,20 @@ from mkiso.pixels.unshowable import (
 )
 from mkiso.pixels.waveforms import waveform_frames
 
-#: "I" and the description of the object, "F" and one frame.
+#: "I" and the description of the object, "F" and one frame, "P" and the icon of the first.
 Event: TypeAlias = "tuple[str, dict[str, Any]]"
 
 #: A whole slide of more raw bytes than this is not a stack of frames that anybody wants to see.
 _WHOLE_SLIDE_BYTES = 64 << 20
+
+
+class Wanted(NamedTuple):
+    """The frames of an image from `first` to before `stop`: how, and whether its icon, too."""
+
+    first: int
+    stop: int
+    preview: bool
+    icon: bool
 
 
 class InstancePayload:
@@ -59,10 +69,12 @@ class InstancePayload:
         *,
         frames: tuple[int, int] = (0, sys.maxsize),
         preview: bool = False,
+        with_icon: bool = False,
     ) -> Iterator[Event]:
         """Yield the description, then the frames from the first of `frames` to before the second.
 
-        The description comes with frame 0 alone. With `preview` frames are 8-bit pictures.
+        The description comes with frame 0 alone, as does an image's icon, `with_icon`. With
+        `preview` frames are 8-bit pictures.
 
         Raises UnshowableError when there is nothing to show at all, and OSError.
         """
@@ -70,7 +82,8 @@ class InstancePayload:
             values.uid("SOPClassUID"), transfer_syntax_uid, has_pixels=has_pixels(values)
         )
         if kind == kinds.IMAGE:
-            yield from self._image(values, transfer_syntax_uid, read_at, (*frames, preview))
+            wanted = Wanted(*frames, preview, with_icon)
+            yield from self._image(values, transfer_syntax_uid, read_at, wanted)
         elif kind == kinds.WAVEFORM:
             yield from self._waveform(values)
         else:
@@ -108,24 +121,32 @@ class InstancePayload:
         values: Values,
         transfer_syntax_uid: str,
         read_at: ReadAt,
-        wanted: tuple[int, int, bool],
+        wanted: Wanted,
     ) -> Iterator[Event]:
         """Yield the events of an image."""
-        first, stop, preview = wanted
         reader = FrameReader(values, transfer_syntax_uid, read_at, self._room)
-        _require_no_large_slide(values, reader)
         attributes = {**image_attributes(values), **shared_attributes(values)}
+        if _is_large_slide(values, reader):
+            if wanted.icon:
+                yield "P", icon(reader.samples(0), attributes)
+            raise UnshowableError(TOO_LARGE, f"A whole slide of {reader.count} tiles.")
         attributes["transfer_syntax"] = transfer_syntax_uid
         number = values.number("InstanceNumber")
         if number is not None:
             attributes["number"] = number
-        if not first:
+        if not wanted.first:
             yield "I", {"kind": kinds.IMAGE, "frames": reader.count, **attributes}
         maker = FrameMaker(reader, values, attributes, self._encoder, self._spool)
         own = itertools.chain(frame_attributes(values), itertools.repeat({}))
-        wanted_frames = range(first, min(stop, reader.count))
-        for index, said in zip(wanted_frames, itertools.islice(own, first, None), strict=False):
-            yield "F", maker.frame(index, said, preview=preview)
+        numbers = range(wanted.first, min(wanted.stop, reader.count))
+        for index, said in zip(numbers, itertools.islice(own, wanted.first, None), strict=False):
+            if index or not wanted.icon:
+                yield "F", maker.frame(index, said, preview=wanted.preview)
+                continue
+            frame, picture = maker.frame_and_icon(index, said, preview=wanted.preview)
+            if picture:
+                yield "P", picture
+            yield "F", frame
 
     def _waveform(self, values: Values) -> Iterator[Event]:
         """Yield the events of a waveform: each multiplex group is a frame."""
@@ -136,8 +157,7 @@ class InstancePayload:
         yield from (("F", frame) for frame in frames)
 
 
-def _require_no_large_slide(values: Values, reader: FrameReader) -> None:
-    """Raise UnshowableError for a whole slide image of many tiles (PS3.3 C.8.12.4)."""
+def _is_large_slide(values: Values, reader: FrameReader) -> bool:
+    """Tell whether this is a whole slide image of many tiles (PS3.3 C.8.12.4)."""
     size = reader.count * reader.format.frame_bits // 8
-    if values.uid("SOPClassUID") == kinds.WHOLE_SLIDE and size > _WHOLE_SLIDE_BYTES:
-        raise UnshowableError(TOO_LARGE, f"A whole slide of {reader.count} tiles.")
+    return values.uid("SOPClassUID") == kinds.WHOLE_SLIDE and size > _WHOLE_SLIDE_BYTES

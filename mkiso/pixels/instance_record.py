@@ -9,7 +9,9 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
+from mkiso.core.icon_rules import Icon
 from mkiso.core.model import ReceivedInstance
+from mkiso.pixels.icon_jobs import icon_of
 from mkiso.pixels.unshowable import UNREADABLE
 
 #: Frames that the worker makes that describes an object; the others are shared out.
@@ -54,7 +56,9 @@ class InstanceRecord:
         "_frames",
         "_shares",
         "_submit",
+        "_wants_icon",
         "deaths",
+        "icon",
         "instance",
         "payload_bytes",
         "preview",
@@ -68,12 +72,15 @@ class InstanceRecord:
         *,
         preview: bool,
         shares: int = 1,
+        icon: bool = False,
     ) -> None:
         """Ask for all frames of the object by `submit`, many of them in `shares` at once.
 
-        With `preview` they are pictures of 8 bits.
+        With `preview` they are pictures of 8 bits; with `icon` the first is to be an icon, too.
         """
         self.instance = instance
+        self.icon: Icon | None = None
+        self._wants_icon = icon
         self.preview = preview
         self.deaths = deaths
         self.payload_bytes = 0  # of its frames on the disc
@@ -84,7 +91,16 @@ class InstanceRecord:
         self._shares = shares
         submit(FrameRange(self, 0, _FIRST_FRAMES))
 
+    @property
+    def wants_icon(self) -> bool:
+        """Whether an icon is to be made with the first frame."""
+        return self._wants_icon
+
     # --- in the threads of supervisors
+
+    def picture(self, line: bytes) -> None:
+        """Take the icon."""
+        self.icon = icon_of(json.loads(line))
 
     def describe(self, line: bytes) -> None:
         """Take the description."""
@@ -130,6 +146,14 @@ class InstanceRecord:
         return found
 
     @property
+    def disc_bytes(self) -> int:
+        """How much it takes on the disc: pixels or document, and its part of the index."""
+        described = self.description
+        document = described.get("document") or described.get("video") or {}
+        index = len(self._description) + sum(map(len, self._frames.values()))
+        return self.payload_bytes + index + int(document.get("bytes", 0))
+
+    @property
     def frames(self) -> list[dict[str, Any]]:
         """What is said of each frame; those that are not there are tiles."""
         reason = self._error or {"code": UNREADABLE}
@@ -159,6 +183,7 @@ class FrameRange:
             "first": self._next,
             "stop": self._stop,
             "preview": self._record.preview,
+            "icon": self._record.wants_icon and not self._next,
         }
 
     def line(self, line: bytes) -> None:
@@ -167,6 +192,8 @@ class FrameRange:
         if letter == b"F":
             self._record.frame(self._next, content)
             self._next += 1
+        elif letter == b"P":
+            self._record.picture(content)
         elif letter == b"I":
             self._record.describe(content)
         elif letter == b"E":

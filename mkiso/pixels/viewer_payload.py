@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from mkiso.core.icon_rules import Icon
 from mkiso.core.index_page import IndexPage
 from mkiso.core.model import FileSetInstance, ReceivedInstance
 from mkiso.core.viewer_files import ViewerFiles
 from mkiso.pixels.disc_payload import DiscPayload
+from mkiso.pixels.icon_jobs import has_icon
 from mkiso.pixels.instance_record import Deaths, InstanceRecord
 from mkiso.pixels.worker_pool import WorkerPool
 from mkiso.pixels.worker_process import Limits
@@ -38,11 +40,16 @@ class ViewerPayload:
         folder: Path,
         *,
         preview: bool = False,
+        icons: bool = False,
         workers: int | None = None,
         limits: Limits | None = None,
     ) -> None:
-        """Work in the existing, private `folder`; with `preview` make pictures of 8 bits only."""
+        """Work in the existing, private `folder`.
+
+        With `preview` make pictures of 8 bits only, with `icons` those of DICOMDIR in passing.
+        """
         self._folder = folder
+        self._icons = icons
         self._preview = preview
         self._pool = WorkerPool(folder, workers=workers, limits=limits)
         self._deaths = Deaths()
@@ -85,10 +92,28 @@ class ViewerPayload:
             if smaller is None:
                 break
             for record in smaller:
-                self._begin(record.instance, preview=True)
+                self._begin(record.instance, preview=True, icon=record.icon)
             self._pool.wait(tick)
         files = disc.files(page, self._folder, folder, program, lambda jobs: self._do(jobs, tick))
         return ViewerFiles(files, disc.previews, disc.tiles, disc.documents)
+
+    def icons(
+        self, instances: Iterable[ReceivedInstance], tick: Callable[[], None] = _nothing
+    ) -> dict[str, Icon]:
+        """Return the icons by SOP Instance UID, of what can be shown; waits as `collect` does."""
+        for instance in instances:
+            self.submit(instance)
+        self._pool.wait(tick)
+        return {uid: each.icon for uid, each in self._records.items() if each.icon}
+
+    def sizes(
+        self, instances: Iterable[ReceivedInstance], tick: Callable[[], None] = _nothing
+    ) -> dict[str, int]:
+        """Return the bytes on a disc by SOP Instance UID; waits as `collect` does."""
+        for instance in instances:
+            self.submit(instance)
+        self._pool.wait(tick)
+        return {uid: each.disc_bytes for uid, each in self._records.items()}
 
     @property
     def unfinished(self) -> int:
@@ -99,10 +124,19 @@ class ViewerPayload:
         """End the workers, finished or not. What they wrote stays in the folder."""
         self._pool.close()
 
-    def _begin(self, instance: ReceivedInstance, *, preview: bool) -> None:
-        self._records[instance.sop_instance_uid] = InstanceRecord(
-            instance, self._deaths, self._pool.submit, preview=preview, shares=self._pool.workers
+    def _begin(
+        self, instance: ReceivedInstance, *, preview: bool, icon: Icon | None = None
+    ) -> None:
+        self._records[instance.sop_instance_uid] = record = InstanceRecord(
+            instance,
+            self._deaths,
+            self._pool.submit,
+            preview=preview,
+            shares=self._pool.workers,
+            icon=self._icons and has_icon(instance) and icon is None,
         )
+        if icon:
+            record.icon = icon
 
     def _do(self, jobs: Iterable[Any], tick: Callable[[], None]) -> None:
         """Do jobs and wait for them."""

@@ -2,8 +2,8 @@
 
 Whatever a decoder does to this process costs one frame: memory and time are limited by the
 kernel, and nothing but JSON goes back, so that a captured decoder has nobody to persuade.
-A line is a letter and JSON: I description, F frame, R result, E the task cannot be done, X the
-disk failed, B it goes on, D done; H once, when the process is ready.
+A line is a letter and JSON: I description, F frame, P icon, R result, E the task cannot be done, X
+the disk failed, B it goes on, D done; H once, when the process is ready.
 """
 
 from __future__ import annotations
@@ -100,6 +100,7 @@ class _Worker:
                 read_at,
                 frames=(task["first"], task["stop"]),
                 preview=task["preview"],
+                with_icon=task["icon"],
             ):
                 self._event(letter, content)
                 self._beat()

@@ -13,12 +13,20 @@ from mkiso.core.checksums import checksum_file, file_in_memory
 from mkiso.core.context import Context
 from mkiso.core.conversion_plan import Conversion, conversion_sentences
 from mkiso.core.disc_set import DiscPart, divide, set_name
-from mkiso.core.icon_rules import Icon
+from mkiso.core.display_text import counted
+from mkiso.core.icon_rules import ICON_BYTES, Icon
 from mkiso.core.identity import PatientGroup, patients
 from mkiso.core.index_page import IndexPage, ViewerPart, describe_disc
 from mkiso.core.job import Job
 from mkiso.core.media_names import d_characters
-from mkiso.core.media_profiles import AS_RECEIVED, ISO_9660, foreign_syntaxes, require_profile
+from mkiso.core.media_profiles import (
+    AS_RECEIVED,
+    ISO_9660,
+    foreign_syntaxes,
+    is_too_large,
+    profiles_by_syntax,
+    require_profile,
+)
 from mkiso.core.model import (
     DiscFile,
     ExpectedInstance,
@@ -48,6 +56,7 @@ class Acquired:
     made_on: str  # the day, YYYY-MM-DD
     conversions: tuple[Conversion, ...] = ()  # of the instances, for the profile asked for
     icons: Mapping[str, Icon] = field(default_factory=dict)  # by SOP Instance UID
+    viewer_bytes: Mapping[str, int] | None = None  # on a disc, by SOP Instance UID; None: unknown
 
 
 #: The page of a disc, its instances and its number in; the viewer's files, or None, out.
@@ -75,7 +84,11 @@ def run(
         (group, gap, part)
         for group, gap in zip(groups, gaps, strict=True)
         for part in divide(
-            group.instances, job.media_size_bytes, viewer=job.viewer, may_split=job.split
+            group.instances,
+            job.media_size_bytes,
+            viewer=job.viewer if given.viewer_bytes is None else "none",
+            may_split=job.split,
+            more_bytes=_more_bytes(given),
         )
     ]
     return tuple(
@@ -84,6 +97,13 @@ def run(
         )
         for number, (group, gap, part) in enumerate(divided, 1)
     )
+
+
+def _more_bytes(given: Acquired) -> dict[str, int]:
+    """Return what instances take beside their files, by SOP Instance UID, as far as is known."""
+    more = Counter(given.viewer_bytes or {})
+    more.update(dict.fromkeys(given.icons, ICON_BYTES))
+    return more
 
 
 def require_identity(given: Acquired, context: Context) -> Sequence[PatientGroup]:
@@ -139,6 +159,10 @@ def _file_set(
         left_out=_left_out(group, given),
     )
     viewer = _with_program(make_viewer(page, placed, number), job.templates_folder)
+    size = sum(file.size_bytes for file in (directory, *(viewer.files if viewer else ())))
+    size += sum(item.instance.size_bytes for item in placed)
+    problems += _too_large(job, size)
+    page = dataclasses.replace(page, profile_problems=problems)
     heads = (
         directory,
         index_file(_with_viewer(page, viewer), job.institution, job.templates_folder),
@@ -158,7 +182,7 @@ def _file_set(
         short_series=tuple(gap.short_series),
         overruled=group.overruled,
         accession_numbers=accession_numbers,
-        profile=_profile_met(page, job),
+        profile=_profile_met(page, job, placed, size),
         profile_problems=problems,
         conversions=conversions,
         set_number=part.number,
@@ -179,20 +203,33 @@ def _conformance(
         return (), ()
     syntaxes = Counter(item.instance.transfer_syntax_uid for item in part.placed)
     problems = [
-        f"{syntaxes[uid]:,} objects are in transfer syntax {uid}"
+        f"{counted(syntaxes[uid], 'object is', 'objects are')} in transfer syntax {uid}"
         for uid in foreign_syntaxes(profile, syntaxes)
     ]
-    if profile.file_system != ISO_9660:
-        problems.append(f"its medium has the file system {profile.file_system}, an image ISO 9660")
+    if profile.file_system != ISO_9660 and job.deliver_as != "folder":
+        form = "an image ISO 9660" if job.deliver_as == "iso" else "this is a ZIP archive"
+        problems.append(f"its medium has the file system {profile.file_system}, {form}")
     return conversions, tuple(
         f"Not conformant to {profile.name}, because {problem}." for problem in problems
     )
 
 
-def _profile_met(page: IndexPage, job: Job) -> str:
+def _too_large(job: Job, size_bytes: int) -> tuple[str, ...]:
+    """Return what keeps a disc of this size from the profile asked for: its medium."""
+    profile = require_profile(job.profile)
+    if profile is None or not is_too_large(profile, size_bytes):
+        return ()
+    taken = f"{size_bytes / 1e6:,.0f} MB"
+    return (f"Not conformant to {profile.name}, because no {profile.medium} holds its {taken}.",)
+
+
+def _profile_met(
+    page: IndexPage, job: Job, placed: Sequence[FileSetInstance], size_bytes: int
+) -> str:
     """Return the profile that the disc meets: the one asked for, else the first that fits."""
     if job.profile in {AS_RECEIVED, ""}:
-        return page.profile
+        syntaxes = {item.instance.transfer_syntax_uid for item in placed}
+        return next(iter(profiles_by_syntax(syntaxes, size_bytes=size_bytes)), "")
     return "" if page.profile_problems else job.profile
 
 

@@ -11,7 +11,7 @@ from mkiso.core import burning
 from mkiso.core.context import Progress
 from mkiso.disc.burner import Run, first_difference, run_program
 from mkiso.disc.presence import require_disc
-from mkiso.errors import DriveError, VerifyError
+from mkiso.errors import DriveError, UsageError, VerifyError
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +51,20 @@ def run(
     """
     burning.require_device(order.device)
     require_disc(order.image)
+    require_image_file(order.image)
     burner = _Burner(order, say, progress, require_running, run_command, patience or Patience())
     for number in range(1, order.copies + 1):
         burner.burn(number)
     return order.copies
+
+
+def require_image_file(path: Path) -> None:
+    """Raise UsageError for a disc that is no image: the folder, the drive of another one."""
+    if not path.is_file():
+        raise UsageError(
+            f"{path} is a {'folder' if path.is_dir() else 'device'}; an image is burned, as "
+            "`mkiso make` writes it: give the .iso file."
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,10 +67,17 @@ def run(
     return tuple(instance for instance, _ in results), conversions
 
 
+def warn_of_no_effect(profile: Profile | None, context: Context) -> None:
+    """Say it when images were to be compressed and the profile has no syntax for that."""
+    if context.job.compress and not (profile and profile.lossless):
+        why = f"{profile.name} allows no compression" if profile else "no --profile is asked for"
+        context.warn(f"--compress has no effect: {why}.")
+
+
 def make_pictures(
     instances: Sequence[ReceivedInstance], folder: Path, context: Context
 ) -> dict[str, Icon]:
-    """Return the icons of all images for DICOMDIR, by SOP Instance UID (PS3.3 F.7).
+    """Return the icons of all images for DICOMDIR of discs without viewer (PS3.3 F.7).
 
     Workers use the new `folder`. Raises DiskError, and what stops the job.
     """

@@ -7,11 +7,22 @@ pieces, so that memory does not grow with an object.
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mkiso.core.burned_in import PIXEL_TAGS, US_REGIONS, blanked, matching_rules, picture_of, risk
+from mkiso.core.burned_in import (
+    PIXEL_TAGS,
+    US_REGIONS,
+    Rectangle,
+    blanked,
+    decoded_bytes,
+    leaves_all,
+    matching_rules,
+    picture_of,
+    risk,
+)
 from mkiso.core.byte_source import EXPLICIT_LITTLE, ByteSource, Encoding, HeaderError
 from mkiso.core.context import Context, Progress
 from mkiso.core.conversion_plan import NATIVE, Step
@@ -19,6 +30,7 @@ from mkiso.core.deidentification import Blank, deidentified, subject_of
 from mkiso.core.deidentification_rules import make_rules, parse_profile
 from mkiso.core.deidentification_scope import LeftOut, left_out_sentences, why_left_out
 from mkiso.core.disguise import Disguise
+from mkiso.core.disguised_persons import issuers_of, who
 from mkiso.core.element_walk import Fill, Pieces, Placed, Stretch
 from mkiso.core.elements import scan
 from mkiso.core.header import ENCODINGS
@@ -26,7 +38,6 @@ from mkiso.core.job import Job
 from mkiso.core.media_profiles import EXPLICIT_VR_LITTLE_ENDIAN
 from mkiso.core.model import ReceivedInstance
 from mkiso.core.pseudonyms import Person, Pseudonyms
-from mkiso.core.text import decode
 from mkiso.core.us_regions import region_rectangles
 from mkiso.errors import DataError, DiskError, RefusedContentError
 from mkiso.storage.deidentification_files import (
@@ -39,6 +50,8 @@ from mkiso.storage.instances import InstanceStore
 
 _PIECE_BYTES = 1 << 20
 _HEAD_BYTES = 256 * 1024
+#: Decoders are started for as many objects as this is, decoded.
+_MOST_DECODED_BYTES = 256 << 20
 _CLEAN_PIXELS = "clean-pixel-data"
 _MODALITY = 0x00080060
 
@@ -81,14 +94,8 @@ def run(
     folder.mkdir(mode=0o700)
     store = InstanceStore(folder, minimum_free_bytes=context.job.minimum_free_bytes)
     work = _Work(disguise, store, folder, context)
-    made: list[ReceivedInstance] = []
     try:
-        for number, instance in enumerate(instances, 1):
-            context.require_time()
-            copy = work.one(instance)
-            if copy is not None:
-                made.append(copy)
-            context.progress(Progress("deidentify", number, len(instances)))
+        made = work.all(instances)
     except OSError as error:
         raise DiskError(
             f"The de-identified copies could not be written ({error.strerror}); check the disk."
@@ -112,13 +119,39 @@ class _Work:
         self, disguise: Disguise, store: InstanceStore, folder: Path, context: Context
     ) -> None:
         self.left_out: list[LeftOut] = []
+        self._issuers: dict[str, frozenset[str]] = {}  # by PatientID
+        self._waiting: dict[int, int] = {}  # to be decoded: number, bytes
         self._disguise = disguise
         self._store = store
         self._folder = folder
         self._context = context
 
-    def one(self, instance: ReceivedInstance) -> ReceivedInstance | None:
-        """Return the copy of an instance, None when it is left out."""
+    def all(self, instances: Sequence[ReceivedInstance]) -> list[ReceivedInstance]:
+        """Return the copies, in order."""
+        self._issuers = issuers_of(instance.header for instance in instances)
+        several = any(len(each) > 1 for each in self._issuers.values())
+        if several and self._disguise.pseudonyms.names:
+            raise DataError(
+                "A PatientID stands for patients of several issuers here, which the list of "
+                "pseudonyms does not tell apart: do one issuer at a time."
+            )
+        made: dict[int, ReceivedInstance | None] = {}
+        for number, instance in enumerate(instances):
+            self._context.require_time()
+            made[number] = self._one(instance, number)
+            if sum(self._waiting.values()) > _MOST_DECODED_BYTES:
+                made |= self._decoded(instances)
+            done = len(made) - len(self._waiting)
+            self._context.progress(Progress("deidentify", done, len(instances)))
+        made |= self._decoded(instances)
+        self._context.progress(Progress("deidentify", len(made), len(instances)))
+        return [copy for _, copy in sorted(made.items()) if copy is not None]
+
+    def _one(self, instance: ReceivedInstance, number: int | None) -> ReceivedInstance | None:
+        """Return the copy of an instance, None when it is left out.
+
+        One whose pixels have to be decoded waits under its `number`; without one it is as it is.
+        """
         rules = self._disguise.rules
         reason = why_left_out(instance.sop_class_uid, instance.study_instance_uid, rules)
         if reason:
@@ -131,8 +164,10 @@ class _Work:
                 blank = None
                 if rules.has(_CLEAN_PIXELS):
                     blank = self._blank(opened, values)
-                    if blank is None and danger and opened.is_compressed:
-                        return self._decoded(instance, danger)
+                    places = self._places(opened, values) if opened.is_compressed else ()
+                    if number is not None and any(places):
+                        self._waiting[number] = decoded_bytes(values)
+                        return None
                 if danger and blank is None and self._disguise.burned_in != "keep":
                     self._leave_out_or_refuse(instance, danger)
                     return None
@@ -164,33 +199,38 @@ class _Work:
             )
         )
 
-    def _decoded(self, instance: ReceivedInstance, danger: str) -> ReceivedInstance | None:
-        """Return the copy of compressed pixels, which are decoded to be blanked."""
+    def _decoded(self, instances: Sequence[ReceivedInstance]) -> dict[int, ReceivedInstance | None]:
+        """Return the copies of those that wait, decoded to be blanked; what cannot be, as it is."""
         from mkiso.pixels.conversion_jobs import convert_instances  # noqa: PLC0415 - when needed
 
-        folder = self._folder / "decoded"
-        folder.mkdir(mode=0o700, exist_ok=True)
-        step = Step(EXPLICIT_VR_LITTLE_ENDIAN)
-        ((native, _),) = convert_instances(
-            [(instance, step)], folder, lambda _done, _of: self._context.require_time()
-        )
-        if native.transfer_syntax_uid not in NATIVE:
-            self._leave_out_or_refuse(instance, danger)
-            return None
-        try:
-            return self.one(native)
-        finally:
-            native.path.unlink(missing_ok=True)
+        numbers, self._waiting = tuple(self._waiting), {}
+        if not numbers:
+            return {}
+        steps = [(instances[number], Step(EXPLICIT_VR_LITTLE_ENDIAN)) for number in numbers]
+        with tempfile.TemporaryDirectory(prefix="decoded-", dir=self._folder) as folder:
+            made = convert_instances(
+                steps, Path(folder), lambda _done, _of: self._context.require_time()
+            )
+            return {
+                number: self._one(native, None)
+                for number, (native, _) in zip(numbers, made, strict=True)
+            }
+
+    def _places(
+        self, opened: _Opened, values: dict[int, bytes]
+    ) -> tuple[tuple[Rectangle, ...], tuple[Rectangle, ...]]:
+        """Return what is kept of a picture (nothing: all), and what of that is blanked."""
+        _, spans = scan(opened.source(), opened.encoding, frozenset(), frozenset((US_REGIONS,)))
+        keep = region_rectangles(opened.source(), spans.get(US_REGIONS))
+        return keep, matching_rules(self._disguise.regions, values)
 
     def _blank(self, opened: _Opened, values: dict[int, bytes]) -> Blank | None:
-        """Return what blanks the pixels; None when no rule says where."""
+        """Return what blanks the pixels; None when no rule says where, or none of them hits."""
         picture = picture_of(values)
         if picture is None or opened.is_compressed:
             return None
-        _, spans = scan(opened.source(), opened.encoding, frozenset(), frozenset((US_REGIONS,)))
-        keep = region_rectangles(opened.source(), spans.get(US_REGIONS))
-        blank = matching_rules(self._disguise.regions, values)
-        if not keep and not blank:
+        keep, blank = self._places(opened, values)
+        if leaves_all(picture, keep, blank):
             return None
 
         def blank_pixels(placed: Placed, encoding: Encoding) -> Pieces:
@@ -203,7 +243,7 @@ class _Work:
     def _copy(self, opened: _Opened, blank: Blank | None) -> ReceivedInstance:
         """Write, check and name the copy. Raises HeaderError, DataError, OSError."""
         instance, disguise = opened.instance, self._disguise
-        subject = subject_of(opened.source(), opened.encoding, self._person_of)
+        subject = subject_of(opened.source(), opened.encoding, lambda *_: self._person_of(instance))
         pieces = deidentified(
             opened.source(), opened.encoding, disguise.rules, disguise.pseudonyms, subject,
             blank=blank,
@@ -227,11 +267,10 @@ class _Work:
             )
         return made
 
-    def _person_of(self, patient_id: bytes, issuer: bytes, character_set: str) -> Person:
+    def _person_of(self, instance: ReceivedInstance) -> Person:
+        patient_id, issuer = who(instance.header, instance.study_instance_uid, self._issuers)
         try:
-            return self._disguise.pseudonyms.person(
-                decode(patient_id, character_set), decode(issuer, character_set)
-            )
+            return self._disguise.pseudonyms.person(patient_id, issuer)
         except KeyError:
             raise DataError(
                 "A patient is not in the list of pseudonyms; add the PatientID to it."

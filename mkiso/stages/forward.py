@@ -1,6 +1,7 @@
 """Forward: the instances of the published discs to other nodes, each with its status.
 
 Everything is read from the finished image, so a later run can resume with nothing but the disc.
+What is delivered in another form is sent from the files that it was made of.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from mkiso.core.dimse_status import Outcome, Service, meaning_of
 from mkiso.core.disc_content import Disc
 from mkiso.core.display_text import counted
 from mkiso.core.job import Node
+from mkiso.core.model import FileSet
 from mkiso.core.report import FailedInstance, ForwardReport
 from mkiso.disc.disc_instances import instances_in_image
-from mkiso.errors import LimitError, TemporaryError
+from mkiso.errors import ForwardError, LimitError, TemporaryError
 from mkiso.network.store import OutgoingFile, StoreResult, StoreSurroundings, send_files
 from mkiso.storage.ledger import Ledger
 
@@ -33,20 +35,20 @@ def run(
     *,
     ledger: Ledger,
     tell: Callable[[tuple[ForwardReport, ...]], None] = lambda _reports: None,
+    plans: Sequence[FileSet] = (),
 ) -> tuple[ForwardReport, ...]:
     """Send every instance of the discs to every forward node of the job, all nodes at once.
 
-    What the ledger says a node has already is not sent again. What the job's deadline leaves over
+    `plans`, one for each disc, are given when the discs are no plain images. What the ledger says
+    a node has already is not sent again. What the job's deadline leaves over
     counts as failed. Returns one report a node; `tell` gets them whatever happens, also when a
     signal ends the job. Raises that, and DiskError or VerifyError for an image that is not what it
     was.
     """
+    sources = map(_of_plan, plans) if plans else map(_of_image, given)
     files = [
-        (disc.sha256, OutgoingFile(i.image, i.offset, i.size_bytes, i.sop_class_uid,
-                                   i.sop_instance_uid, i.transfer_syntax_uid))
-        for disc in given
-        for i in instances_in_image(disc.path, disc.sidecar)
-    ]  # fmt: skip
+        (disc.sha256, file) for disc, found in zip(given, sources, strict=True) for file in found
+    ]
     tallies = [_Tally(node, context, ledger, files) for node in context.job.forward]
     try:
         with ThreadPoolExecutor(max_workers=len(tallies), thread_name_prefix="forward") as pool:
@@ -56,6 +58,41 @@ def run(
     finally:
         tell(tuple(tally.report() for tally in tallies))
     return tuple(tally.report() for tally in tallies)
+
+
+def require_all(reports: Sequence[ForwardReport]) -> None:
+    """Raise ForwardError, naming the nodes, when something was not taken."""
+    failed = [node for node in reports if node.failed]
+    if failed:
+        nodes = "; ".join(
+            f"{node.node} did not take {len(node.failed)} ({node.failed[0].status.rstrip('.')})"
+            for node in failed
+        )
+        raise ForwardError(
+            f"The disc is good, but not everything was forwarded: {nodes}. "
+            "Run the same command again to send the rest."
+        )
+
+
+def _of_image(disc: Disc) -> list[OutgoingFile]:
+    return [
+        OutgoingFile(
+            *(each.image, each.offset, each.size_bytes),
+            *(each.sop_class_uid, each.sop_instance_uid, each.transfer_syntax_uid),
+        )
+        for each in instances_in_image(disc.path, disc.sidecar)
+    ]
+
+
+def _of_plan(plan: FileSet) -> list[OutgoingFile]:
+    """Return the files that a disc was made of; they are what was read back from it."""
+    return [
+        OutgoingFile(
+            *(each.path, each.data_set_offset, each.size_bytes - each.data_set_offset),
+            *(each.sop_class_uid, each.sop_instance_uid, each.transfer_syntax_uid),
+        )
+        for each in (item.instance for item in plan.instances)
+    ]
 
 
 @dataclass(slots=True)

@@ -9,12 +9,22 @@ from mkiso.core.disc_content import Disc
 from mkiso.core.job import Job
 from mkiso.core.label import label_of
 from mkiso.core.model import FileSet
-from mkiso.disc.label_files import check_label_templates, write_label, write_robot_job
-from mkiso.errors import DiskError
+from mkiso.disc.label_files import (
+    RobotSide,
+    check_label_templates,
+    write_label,
+    write_robot_job,
+)
+from mkiso.errors import DiskError, UsageError
 
 
 def require_templates(job: Job) -> None:
-    """Test the templates before the archive is asked. Raises ConfigError naming a broken one."""
+    """Test the templates before the archive is asked.
+
+    Raises ConfigError naming a broken one, UsageError for what no robot burns.
+    """
+    if job.robot and (job.deliver_as != "iso" or job.encrypt):
+        raise UsageError("A robot burns images: leave --as and --encrypt out, or --robot.")
     check_label_templates(job.label, job.robot, job.templates_folder)
 
 
@@ -30,10 +40,9 @@ def run(discs: Sequence[Disc], plans: Sequence[FileSet], context: Context, *, ma
     for disc, plan in zip(discs, plans, strict=True):
         label = label_of(plan, institution=job.institution.name, made_on=made_on)
         try:
-            label_file = None
             if job.label:
                 try:
-                    label_file = write_label(
+                    write_label(
                         label,
                         disc.path,
                         job.label,
@@ -42,7 +51,7 @@ def run(discs: Sequence[Disc], plans: Sequence[FileSet], context: Context, *, ma
                     )
                 except UnicodeEncodeError:
                     context.warn("The label is an SVG file: its letters are not in PDF's fonts.")
-                    label_file = write_label(
+                    write_label(
                         label,
                         disc.path,
                         "svg",
@@ -54,7 +63,7 @@ def run(discs: Sequence[Disc], plans: Sequence[FileSet], context: Context, *, ma
                     label,
                     disc.path,
                     job.robot,
-                    label_file=label_file,
+                    there=RobotSide(job.robot_folder, job.robot_label),
                     copies=job.copies,
                     mode=job.image_mode,
                     site_templates=job.templates_folder,

@@ -5,11 +5,9 @@ No archive answers that question otherwise. The instance goes into a folder that
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from mkiso.core.accessions import printable
 from mkiso.core.answer import Answer, bad, good
@@ -35,6 +33,7 @@ from mkiso.network.senders import calling_ae_title_allowed, peer_allowed
 from mkiso.network.sub_operations import RetrieveOutcome
 from mkiso.network.tls import server_context
 from mkiso.storage.instances import InstanceStore
+from mkiso.storage.workspace import private_folder
 
 _QUESTION = "move-destination"
 _MOST_ANSWERS = 10_000
@@ -116,8 +115,8 @@ def _size(series: Series) -> int:
 def _move_one(job: Job, instance: ExpectedInstance, log: Callable[[str], None]) -> Answer:
     """Receive one instance into a folder that is thrown away."""
     ours, senders = job.receiver, _Senders()
-    with tempfile.TemporaryDirectory(prefix="mkiso-move-test-") as folder:
-        store = InstanceStore(Path(folder))
+    with private_folder("move-test") as folder:
+        store = InstanceStore(folder)
         tls = server_context(ours.tls)
         receiver = Receiver(ours.ae_title, ours.bind, ours.port, tls=tls, log=log)
         with receiver:

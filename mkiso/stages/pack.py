@@ -24,16 +24,17 @@ SHORTEST_PASSPHRASE = 12
 _MOST_PASSPHRASE_BYTES = 4096
 
 
+def is_plain_image(job: Job) -> bool:
+    """Tell whether a job's discs are images that can be read again without anything else."""
+    return job.deliver_as == "iso" and not job.encrypt
+
+
 def passphrase_of(job: Job) -> bytes | None:
     """Return the pass phrase of a job: the first line of its file; None when there is none.
 
     `fd:3` is the open descriptor 3. Raises UsageError when it cannot be read or is too short,
     and for what cannot be encrypted; ConfigError when the package for it is missing.
     """
-    if job.forward and (job.deliver_as != "iso" or job.encrypt):
-        raise UsageError(
-            "--forward needs an image: leave --as and --encrypt out, or forward alone."
-        )
     if not job.encrypt:
         return None
     if job.deliver_as == "folder":

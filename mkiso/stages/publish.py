@@ -24,6 +24,7 @@ from mkiso.disc.publication import (
     give_name,
     output_lock,
     sidecar_path,
+    withdraw,
 )
 from mkiso.errors import CantCreateError
 
@@ -54,6 +55,34 @@ def run(
         )
     context.log(f"published {path.name}: {image.size_bytes} bytes, sha256 {image.sha256}")
     return _disc(path, file_set, image.size_bytes, image.sha256, existed=False)
+
+
+def planned(image: VerifiedImage, file_set: FileSet, context: Context) -> Disc:
+    """Return the disc that `run` is going to make of an image."""
+    job = context.job
+    path = job.output_folder / f"{_full_name('', job, file_set)}{_ending(job)}"
+    return _disc(path, file_set, image.size_bytes, image.sha256, existed=False)
+
+
+def run_all(
+    images: Sequence[VerifiedImage], file_sets: Sequence[FileSet], context: Context
+) -> tuple[Disc, ...]:
+    """Publish every disc of a job, or none: one of several by itself would look like all.
+
+    When one cannot be named, those named before it lose their names again; what `--replace` has
+    overwritten stays overwritten. Raises what `run` raises.
+    """
+    made: list[tuple[VerifiedImage, Disc]] = []
+    try:
+        for image, file_set in zip(images, file_sets, strict=True):
+            made.append((image, run(image, file_set, context)))
+    except BaseException:
+        for image, disc in made:
+            if not (disc.existed or context.job.replace):
+                withdraw(disc.path, image.part)
+                context.log(f"withdrawn {disc.path.name}: another disc of the job has no name")
+        raise
+    return tuple(disc for _, disc in made)
 
 
 def require_names(file_sets: Sequence[FileSet], context: Context) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from mkiso import __version__
 from mkiso.core.context import Context, Progress
+from mkiso.core.icon_rules import Icon
 from mkiso.core.index_page import IndexPage
 from mkiso.core.model import FileSetInstance, ReceivedInstance
 from mkiso.core.viewer_files import ViewerFiles, bytes_without_viewer, medium_of
@@ -52,7 +53,14 @@ def _payload(context: Context, folder: Path) -> ViewerPayload | None:
         )
     spools = folder / "viewer"
     spools.mkdir(mode=0o700)
-    return ViewerPayload(spools, preview=preview)
+    return ViewerPayload(spools, preview=preview, icons=context.job.icons)
+
+
+def _unwritten(error: OSError) -> DiskError:
+    return DiskError(
+        f"The viewer's files could not be written: {error.strerror}; "
+        "check the disk of the output folder."
+    )
 
 
 class Viewing:
@@ -95,16 +103,40 @@ class Viewing:
                 tick=lambda: self._tick(len(placed)),
             )
         except OSError as error:
-            raise DiskError(
-                f"The viewer's files could not be written: {error.strerror}; "
-                "check the disk of the output folder."
-            ) from error
+            raise _unwritten(error) from error
         self._context.log(
             f"viewer {number}: {len(made.files)} files, {made.size_bytes} bytes, "
             f"{len(made.preview_series)} series as previews, {made.tiles} tiles; "
             f"waited {time.monotonic() - began:.2f} s"
         )
         return self._fitting(made, placed)
+
+    def icons(self, instances: Sequence[ReceivedInstance]) -> dict[str, Icon] | None:
+        """Return the icons for DICOMDIR by SOP Instance UID, as the workers have made them.
+
+        None without workers. Waits for them. Raises DiskError, InternalError, and what stops the
+        job.
+        """
+        if self._payload is None:
+            return None
+        try:
+            return self._payload.icons(instances, lambda: self._tick(len(instances)))
+        except OSError as error:
+            raise _unwritten(error) from error
+
+    def sizes(self, instances: Sequence[ReceivedInstance]) -> dict[str, int] | None:
+        """Return how many bytes the viewer takes by SOP Instance UID, for the plan of the discs.
+
+        None where nobody needs to know: without a viewer, without a medium, and with "auto", which
+        takes what room there is. Waits for the workers. Raises as `icons` does.
+        """
+        job = self._context.job
+        if self._payload is None or not job.media_size_bytes or job.viewer == "auto":
+            return None
+        try:
+            return self._payload.sizes(instances, lambda: self._tick(len(instances)))
+        except OSError as error:
+            raise _unwritten(error) from error
 
     def close(self) -> None:
         """End the workers and remove what they wrote; at any time, any number of times."""
@@ -126,7 +158,7 @@ class Viewing:
         job = self._context.job
         if job.viewer != "auto" or not can_make_previews():
             return None
-        needed = bytes_without_viewer(placed)
+        needed = bytes_without_viewer(placed, icons=job.icons)
         return max(0, medium_of(needed, job.media_size_bytes) - needed)
 
     def _fitting(self, made: ViewerFiles, placed: Sequence[FileSetInstance]) -> ViewerFiles | None:
@@ -134,7 +166,7 @@ class Viewing:
         job = self._context.job
         if job.viewer != "auto":
             return made
-        needed = bytes_without_viewer(placed)
+        needed = bytes_without_viewer(placed, icons=job.icons)
         medium = medium_of(needed, job.media_size_bytes)
         if job.media_size_bytes and needed + made.size_bytes > medium:
             self._context.warn(

@@ -144,6 +144,8 @@ VALUES = {
     "run.encrypt": ("fd:3", "fd:3"),
     "job.robot": ("epson", "epson"),
     "job.copies": ("2", 2),
+    "job.robot_folder": (r"\\server\discs", r"\\server\discs"),
+    "job.robot_label": (r"C:\labels\a.std", r"C:\labels\a.std"),
     "job.image_mode": ("0600", 0o600),
     "job.deidentify": ("basic,retain-uids", "basic,retain-uids"),
     "job.deidentify_key": ("key", "key"),

@@ -52,5 +52,5 @@ def test_what_was_converted_and_kept_is_counted():
     )
     assert lines == (
         f"2 instances were converted losslessly from {IMPLICIT} to {PLAIN}.",
-        f"1 instances stay in {RLE}: it is broken.",
+        f"1 instance stays in {RLE}: it is broken.",
     )

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from mkiso.core.disc_plan import TYPICAL_BYTES, planned_discs, unknown_counts
@@ -50,10 +52,25 @@ def test_series_without_a_count_are_told():
     assert planned_discs(found(unknown), None, "none")[0].instances == 1
 
 
+@pytest.mark.parametrize(
+    ("numbers", "words"),
+    [
+        (("5",), "1 series (5)"),
+        (("5", "9"), "2 series (5, 9)"),
+        (("5", ""), "2 series"),
+        (tuple("123456"), "6 series (1 to 6)"),
+    ],
+)
+def test_series_are_named_by_their_numbers(numbers, words):
+    listed = [replace(series(n), series_number=said) for n, said in enumerate(numbers)]
+    (disc,) = planned_discs(found(*listed), None, "none")
+    assert disc.holds == (f"A1: CT, {words}, {10 * len(numbers)} instances",)
+
+
 def test_nothing_found_is_no_disc():
     assert planned_discs(FindResult(()), None, "none") == ()
 
 
 def test_an_instance_larger_than_the_medium_is_said():
-    with pytest.raises(LimitError):
+    with pytest.raises(LimitError, match="By estimate: One instance takes"):
         planned_discs(found(series(1, "SM")), 100_000_000, "none")

@@ -35,6 +35,8 @@ def test_only_explicit_little_endian_makes_a_general_purpose_cd():
     assert profiles_by_syntax({PLAIN})[0] == "STD-GEN-CD"
     assert profiles_by_syntax({PLAIN, JPEG_LOSSLESS_SV1}) == ("STD-GEN-DVD-JPEG",)
     assert profiles_by_syntax({"1.2.840.10008.1.2"}) == ()
+    assert profiles_by_syntax({PLAIN}, size_bytes=800_000_000)[0] == "STD-GEN-DVD-JPEG"
+    assert profiles_by_syntax({PLAIN}, size_bytes=20_000_000_000) == ()
     assert "STD-GEN-USB-J2K" in profiles_by_syntax({PLAIN}, FAT)
 
 

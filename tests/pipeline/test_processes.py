@@ -46,7 +46,7 @@ class Program:
 
     def end(self):
         """Return the exit code and the report."""
-        stdout, stderr = self.process.communicate(timeout=30)
+        stdout, stderr = self.process.communicate(timeout=60)
         assert b"Traceback" not in stderr
         return self.process.returncode, json.loads(stdout)
 
@@ -96,7 +96,7 @@ def test_a_signal_in_find(lab, archive, start, number, code):
     assert reached.wait(60)
     ended, report, seconds = program.stop(number)
     assert (ended, report["code"], report["discs"]) == (code, code, [])
-    assert seconds < 8
+    assert seconds < 20
     clean(lab)
 
 
@@ -114,7 +114,7 @@ def test_a_signal_in_retrieve(lab, archive, start, number, code, arrived):
     ended, report, seconds = program.stop(number)
     assert (ended, report["code"], report["discs"]) == (code, code, [])
     assert report["received"] == arrived
-    assert seconds < 8
+    assert seconds < 20
     clean(lab)
 
 
@@ -132,7 +132,7 @@ def test_a_signal_while_the_archive_is_silent_in_the_negotiation(lab, start):
         assert reached.wait(60)
         ended, report, seconds = program.stop(signal.SIGTERM)
     assert (ended, report["code"]) == (143, 143)
-    assert seconds < 8  # the negotiation has 30 s
+    assert seconds < 20  # the negotiation has 30 s
     clean(lab)
 
 
@@ -147,7 +147,7 @@ def test_a_signal_while_waiting_for_the_port(lab, archive, start):
     finally:
         lock.release()
     assert (code, report["code"]) == (143, 143)
-    assert seconds < 10
+    assert seconds < 20
     assert archive.moves == []
     clean(lab)
 
@@ -156,12 +156,12 @@ def test_a_signal_while_waiting_for_the_port(lab, archive, start):
 def test_a_signal_in_forward_leaves_the_disc(lab, archive, start):
     with ScriptedPeer(lambda peer, association: peer.hang(), syntaxes=None) as backup:
         program = start("--forward", f"ABPACS@127.0.0.1:{backup.node().port}")
-        wait_for(lambda: backup.associations, 15)
+        wait_for(lambda: backup.associations)
         code, report, seconds = program.stop(signal.SIGTERM)
     assert (code, len(report["discs"])) == (143, 1)
     assert "finished already" in report["message"]
     assert len(report["forwarded"][0]["failed"]) == 4
-    assert seconds < 8
+    assert seconds < 20
     clean(lab, discs=1)
 
 

@@ -6,11 +6,12 @@ import json
 import socket
 import subprocess
 import sys
-import time
 
 import peers
 import pytest
 from certificates import Authority
+from ports import listens
+from scripted_peer import wait_for
 from whole_jobs import instance, save
 
 from mkiso.core.job import Node
@@ -115,7 +116,7 @@ def test_instances_are_forwarded_over_tls_to_dcmtk(lab, ours, tmp_path, need_pro
     command = ["storescp", *ours.dcmtk("-rc"), "+B", "-od", str(taken), str(port)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        time.sleep(0.5)
+        wait_for(lambda: listens(port))
         lab.start(tls=ours.tls())
         backup = Node("backup", "BACKUP", "127.0.0.1", port, tls=ours.tls())
         result = encrypted(lab, ours).make(forward=(backup,))

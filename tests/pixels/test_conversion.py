@@ -151,6 +151,33 @@ def test_what_cannot_be_converted_is_refused(name, target):
         converted(body, UID(syntax), UID(target))
 
 
+def test_a_sign_that_only_the_data_set_knows_is_kept():
+    """JPEG 2000 of CT as it is in the field: signed pixels, an unsigned codestream."""
+    name = "J2K_pixelrep_mismatch.dcm"
+    original = pydicom.dcmread(get_testdata_file(name, download=False)).pixel_array
+    assert original.min() < 0
+    assert np.array_equal(convert(name, EXPLICIT_VR_LITTLE_ENDIAN).pixel_array, original)
+
+
+def test_where_the_second_decoder_does_not_take_it_the_first_one_checks(monkeypatch):
+    real, asked = conversion._by, []
+
+    def picky(name, data_set, indices):
+        asked.append(name)
+        if name == "gdcm":
+            raise RuntimeError
+        return real(name, data_set, indices)
+
+    monkeypatch.setattr(conversion, "_by", picky)
+    assert convert("MR_small_jpeg_ls_lossless.dcm", EXPLICIT_VR_LITTLE_ENDIAN)
+    assert asked == ["pyjpegls", "gdcm", "pyjpegls", ""]  # made, checked; the new one is native
+
+
+def test_what_no_decoder_reads_is_said_in_words():
+    with pytest.raises(NotLosslessError, match="no decoder that is installed can read its pixels"):
+        convert("JPEG-lossy.dcm", EXPLICIT_VR_LITTLE_ENDIAN)
+
+
 def test_big_endian_pixels_of_32_bits_are_refused():
     body, syntax = body_of("rtdose_expb.dcm")
     assert syntax == BIG

@@ -14,6 +14,7 @@ from mkiso.disc.dicomdir import build_dicomdir
 from mkiso.disc.image import write_image
 from mkiso.disc.read_back import check_image
 from mkiso.pixels.icon_jobs import make_icons
+from mkiso.pixels.viewer_payload import ViewerPayload
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +55,25 @@ def test_the_judge_and_pydicom_find_the_icons_right(iconised, tmp_path):
         icon = icons[record.ReferencedSOPInstanceUIDInFile]
         assert (item.Rows, item.Columns) == (icon.rows, icon.columns)
         assert item.PixelData[: len(icon.pixels)] == icon.pixels
+
+
+@pytest.mark.parametrize("preview", [False, True])
+def test_the_workers_of_a_viewer_make_the_same_icons(tmp_path, preview):
+    """Whatever the page gets of a frame: values, the JPEG stream itself, a reduced picture."""
+    levels = {}
+    names = ("CT_small.dcm", "examples_palette.dcm", "examples_ybr_color.dcm", "JPEG2000.dcm")
+    names += ("SC_rgb_jpeg_dcmtk.dcm", "MR_small_RLE.dcm", "test-SR.dcm", "waveform_ecg.dcm")
+    sets = [data_set_of(name, SOPInstanceUID=f"1.2.{n}") for n, name in enumerate(names)]
+    instances = [received(tmp_path, n, each, levels) for n, each in enumerate(sets)]
+    (tmp_path / "alone").mkdir()
+    (tmp_path / "viewer").mkdir()
+    alone = make_icons(instances, tmp_path / "alone", lambda: None)
+    payload = ViewerPayload(tmp_path / "viewer", icons=True, preview=preview)
+    try:
+        assert payload.icons(instances) == alone
+    finally:
+        payload.close()
+    assert len(alone) == 6
 
 
 @pytest.mark.peers

@@ -1,7 +1,6 @@
-import socket
-
 import pydicom
 import pytest
+from ports import free_port
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
@@ -27,17 +26,6 @@ def write_instance(path, study, series, instance, accession_number):
     pydicom.dcmwrite(path, ds, enforce_file_format=True)
 
 
-def free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
-
-
 @pytest.fixture
 def images(tmp_path):
     """A study with a series of three instances and one of one."""
@@ -50,7 +38,7 @@ def images(tmp_path):
 
 @pytest.fixture
 def receiver_port():
-    return free_ports(1)[0]
+    return free_port()
 
 
 @pytest.fixture

@@ -130,6 +130,13 @@ def test_the_command_burns_and_says_so(image, tmp_path, need_program, capsys, pr
     assert "read back and equal" in capsys.readouterr().out
 
 
+def test_a_folder_and_a_drive_are_no_images(image, tmp_path, capsys, program):
+    for what in (image.parent, Path("/dev/zero")):
+        assert program(["burn", str(what), "--device", f"stdio:{tmp_path / 'medium'}"]) == 64
+        assert "an image is burned" in capsys.readouterr().err
+    assert not (tmp_path / "medium").exists()
+
+
 def test_a_faulty_image_is_not_burned(image, tmp_path, capsys, program):
     bad = tmp_path / "bad.iso"
     content = bytearray(image.read_bytes())

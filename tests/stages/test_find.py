@@ -443,7 +443,7 @@ def test_a_black_hole_ends_at_its_deadline():
         began = time.monotonic()
         with pytest.raises(TemporaryError):
             find.run(context)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15
 
 
 def test_the_deadline_of_the_job_ends_the_waiting():
@@ -452,11 +452,11 @@ def test_the_deadline_of_the_job_ends_the_waiting():
             peer.hang()
 
     with ScriptedPeer(silent) as peer:
-        context, _ = context_of(peer.node(), "A1", seconds=0.5)
+        context, _ = context_of(peer.node(find_timeout_seconds=60.0), "A1", seconds=2.0)
         began = time.monotonic()
         with pytest.raises(TemporaryError, match="deadline"):
             find.run(context)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 15
 
 
 def grows(archive, change, numbers=("A1",), **more):

@@ -55,6 +55,8 @@ def command(session: Session, /, image: Path, **given: Any) -> Report:
     from mkiso.stages.verify import check_path  # noqa: PLC0415
 
     require_device(given["device"])
+    if image.exists():  # else the judge says what there is not
+        burn.require_image_file(image)
     result = check_path(image, output.progress)
     if not result.passed:
         raise VerifyError(

@@ -67,6 +67,8 @@ def command(session: Session, /, **given: Any) -> Report:
             *said,
             f"Of {unknown} series the archive does not say how many instances they have.",
         )
+    if len(discs) > 1 and not job.split:
+        said = (*said, "With --no-split `make` would end with 85 and make no disc.")
     count = "1 disc" if len(discs) == 1 else f"{len(discs)} discs"
     return Report(
         code=0,
