@@ -132,7 +132,7 @@ def stored(folder):
     return found
 
 
-def wait_for(condition, seconds=30):
+def wait_for(condition, seconds=60):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if condition():
@@ -143,5 +143,5 @@ def wait_for(condition, seconds=30):
 
 def stop(process, number=signal.SIGTERM):
     process.send_signal(number)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=60)
     return process.returncode, out, err

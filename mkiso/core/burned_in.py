@@ -96,6 +96,13 @@ def risk(values: Mapping[int, bytes], sop_class_uid: str) -> str:
     return ""
 
 
+def decoded_bytes(values: Mapping[int, bytes]) -> int:
+    """Return about how many bytes the pixels of an object are when they are decoded."""
+    frames = _text(values, _FRAMES)
+    pixels = _number(values, _ROWS) * _number(values, _COLUMNS) * (_number(values, _SAMPLES) or 1)
+    return pixels * (_number(values, _BITS) + 7) // 8 * (int(frames) if frames.isdecimal() else 1)
+
+
 def picture_of(values: Mapping[int, bytes]) -> Picture | None:
     """Return the layout of native pixels that can be blanked, None for others."""
     bits, frames = _number(values, _BITS), _text(values, _FRAMES)
@@ -128,6 +135,12 @@ def matching_rules(
         and rule.rows in {0, size[0]}
         and rule.columns in {0, size[1]}
     )
+
+
+def leaves_all(picture: Picture, keep: Sequence[Rectangle], blank: Sequence[Rectangle]) -> bool:
+    """Say whether nothing is blanked by these: regions as large as the picture, rules beside it."""
+    whole = ((0, picture.columns),)
+    return all(_kept(picture, row, keep, blank) == whole for row in range(picture.rows))
 
 
 def blanked(

@@ -70,16 +70,25 @@ _CLEANING = {
     "structured-content": Action.CONTENT,
     "graphics": Action.KEEP,  # its texts have rows of their own
 }
-# PS3.15 E.3.10, a part of table E.3.10-1: group, private creator, elements.
+# PS3.15 table E.3.10-1: group, private creator, elements. Of it what says how an image was made, in
+# numbers and codes; left out are acoustic data of ultrasound (OB), Hologic's coded pixels, UIDs and
+# free messages.
 _SAFE_PRIVATE = (
     (0x0019, "GEMS_ACQU_01", (0x23, 0x24, 0x27, 0x9E)),
     (0x0025, "GEMS_SERS_01", (0x07,)),
-    (0x0043, "GEMS_PARM_01", (0x6F,)),
+    (0x0043, "GEMS_PARM_01", (0x27, 0x39, 0x6F)),
+    (0x0045, "GEMS_HELIOS_01", (0x01, 0x02)),
+    (0x0903, "GEIIS PACS", (0x10, 0x11, 0x12)),
     (0x0019, "SIEMENS MR HEADER", (0x0C, 0x0D, 0x0E, 0x27)),
-    (0x00E1, "ELSCINT1", (0x21,)),
+    (0x00E1, "ELSCINT1", (0x21, 0x50)),
+    (0x01E1, "ELSCINT1", (0x26,)),
+    (0x01F1, "ELSCINT1", (0x01, 0x07, 0x26, 0x27)),
     (0x2001, "Philips Imaging DD 001", (0x03, 0x04)),
     (0x2005, "Philips MR Imaging DD 001", (0x0D, 0x0E)),
     (0x7053, "Philips PET Private Group", (0x00, 0x09)),
+    (0x0099, "NQHeader", (0x04, 0x10, 0x20, 0x21)),
+    (0x0199, "NQLeft", tuple(range(0x01, 0x17))),
+    (0x0299, "NQRight", tuple(range(0x01, 0x17))),
 )
 SAFE_PRIVATE = frozenset(
     (group, creator, element) for group, creator, elements in _SAFE_PRIVATE for element in elements

@@ -17,7 +17,10 @@ from datetime import date, timedelta
 _REGISTERED = "1.2.840.10008."
 #: Days that dates go back at most: ten years, and at least a month.
 _LEAST_DAYS, _MOST_DAYS = 30, 3650
-_UID = re.compile(r"(?<![\w.])[0-2](?:\.[0-9]+){2,}(?!\w)")
+#: Also of a root that nobody gives (999.…): such objects exist.
+_UID = re.compile(r"(?<![\w.])(?:[0-2](?:\.[0-9]+){2,}|[0-9]+(?:\.[0-9]+){3,})(?!\w)")
+#: What an archive gives for a UID and is none may be anything (core/query.py quotes it).
+_NO_UID = re.compile(r"'[^']*'(?= as \w+ Instance UID)")
 _ADDRESS = re.compile(r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}")
 #: Shorter numbers are counts, too.
 _LEAST_LETTERS = 4
@@ -72,6 +75,7 @@ class Pseudonyms:
         """Return a text with its UIDs mapped and `numbers` replaced; addresses and `ours` stay."""
         if text in numbers:
             return numbers[text]
+        text = _NO_UID.sub("something that is no UID", text)
         parts, at = [], 0
         for match in _UID.finditer(text):
             parts.append(_without(text[at : match.start()], numbers))

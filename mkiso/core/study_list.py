@@ -51,6 +51,11 @@ class Selection:
         """Whether the archive has to be asked which studies these are."""
         return not self.study_instance_uids
 
+    @property
+    def told(self) -> tuple[str, ...]:
+        """What of it may be written down: accession number and UIDs, no PatientID."""
+        return tuple(filter(None, (self.accession_number, *self.study_instance_uids)))
+
     def request(self) -> FindRequest:
         """Return the query for its studies."""
         values = {

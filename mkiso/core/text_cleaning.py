@@ -18,11 +18,14 @@ _LEAST_LETTERS = 3
 
 
 def tokens_of(values: Iterable[bytes]) -> tuple[bytes, ...]:
-    """Return what is to be looked for: the values, and the parts of names in them."""
+    """Return what is to be looked for: the values, the parts of names in them, and those joined."""
     found = set()
     for value in values:
         whole = value.strip(b" \0")
         found |= {whole, *_SEPARATORS.split(whole)}
+        for group in whole.split(b"="):
+            family, given, *_ = (*filter(None, group.split(b"^")), b"", b"")
+            found |= {family + given, given + family}
     long = (token for token in found if len(token) >= _LEAST_LETTERS)
     return tuple(sorted(long, key=lambda token: (-len(token), token)))
 

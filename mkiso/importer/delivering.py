@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from mkiso.core.audit_parts import AuditedStudy
+from mkiso.core.audit_transfers import Transfer, Way
+from mkiso.core.audited_studies import studies_of
 from mkiso.core.context import Progress
 from mkiso.core.job import Node
 from mkiso.core.model import ReceivedInstance
@@ -16,6 +19,7 @@ from mkiso.network.echo import echo
 from mkiso.network.store import OutgoingFile, StoreResult, StoreSurroundings, send_files
 from mkiso.stages.forward import decoded_file
 from mkiso.storage.import_ledger import ImportLedger, SentInstance
+from mkiso.toolbox.trail import utc_now
 from mkiso.toolbox.world import World
 
 
@@ -63,11 +67,14 @@ def deliver(
     """
     if not destinations.nodes:
         return ()
+    began, studies = utc_now(), studies_of(instances)
     tallies = [_Tally(job_id, node, instances, ledger, world) for node in destinations.nodes]
     with ThreadPoolExecutor(len(tallies), thread_name_prefix="import") as pool:
         running = [
             pool.submit(each.send, destinations.calling_ae_title(each.node)) for each in tallies
         ]
+    for tally in tallies:
+        world.transfers.append(tally.transfer(studies, began))
     for each in running:
         each.result()
     return tuple(tally.report() for tally in tallies)
@@ -118,6 +125,17 @@ class _Tally:
             ),
         )
         self._require_running()
+
+    def transfer(self, studies: tuple[AuditedStudy, ...], began: str) -> Transfer:
+        """Return what the audit trail is told of this attempt.
+
+        The last one names all, since one before it may have been killed without a word.
+        """
+        lacking = len(self.instances) - self.taken
+        taken = self.taken - self.earlier if lacking else self.taken
+        return Transfer(
+            Way.SENT, self.node, studies=studies, taken=taken, failed=lacking, began=began
+        )
 
     def report(self) -> ForwardReport:
         """Return what became of it."""

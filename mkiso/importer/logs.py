@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from mkiso.core.audit_transfers import Transfer
 from mkiso.core.context import Progress
 from mkiso.storage.combined_log import CombinedLog
 from mkiso.storage.job_log import JobLog
@@ -40,11 +41,14 @@ class ImportLogs:
         self._require_running = require_running
         self._now = now
         self._log = JobLog(None)
+        self.job_id = ""  # of the import that `world` was made for last
+        self.transfers: list[Transfer] = []  # of the same, for the audit trail
 
     def world(self, job_id: str) -> World:
         """Return the surroundings of an import; the log of the one before is closed."""
         self.close()
         self._log = log = JobLog(log_path(self._state_folder, job_id))
+        self.job_id, self.transfers = job_id, []
 
         def write(line: str) -> None:
             shown = log.note(line)
@@ -59,6 +63,7 @@ class ImportLogs:
             require_running=self._require_running,
             job_id=job_id,
             log_path=str(log.path or ""),
+            transfers=self.transfers,
         )
 
     def close(self) -> None:

@@ -69,6 +69,7 @@ class OneImport:
         except (DataError, IdentityError) as error:
             return self._reject_all(error)
         except MkisoError as error:
+            places.drop_copies(self.job_id)  # they may be what fills the disk
             self.world.require_running()
             return self._ended(error, is_open=True)
         try:
@@ -169,7 +170,7 @@ class OneImport:
         from mkiso.importer.disc import make_disc  # noqa: PLC0415 - the whole pipeline
 
         copies = self.settings.places.work / self.job_id / "copies"
-        report = make_disc(self.settings.disc, self.make_disc_id(), copies, instances, self.world)
+        report = make_disc(self.settings.disc, self.make_disc_id, copies, instances, self.world)
         if report.code:
             self.world.require_running()
             raise ForwardError(f"There is no disc: {report.message}")
@@ -182,9 +183,10 @@ class OneImport:
         the archive unsent. Raises ChangedError or DiskError with everything at its place.
         """
         places = self.settings.places
+        self._require_unchanged(self._source)
         target = free_place(places.archive, self.name, self.now())
-        places.note_target(self.job_id, target)
         leaving = places.leaving(self.job_id, self.name)
+        places.note_target(self.job_id, leaving, target)
         move(self._source, leaving)
         try:
             self._require_unchanged(leaving)

@@ -36,9 +36,14 @@ class Places:
 
     @property
     def own_names(self) -> frozenset[str]:
-        """Entries of the watched folder that are no patient's."""
-        own = (self.work, self.archive, self.rejected)
-        return frozenset(path.name for path in own if path.parent == self.root)
+        """Entries of the watched folder that are no patient's: what ours are, or are in."""
+        root = Path(os.path.realpath(self.root))
+        own = (Path(os.path.realpath(path)) for path in (self.work, self.archive, self.rejected))
+        return frozenset(
+            path.relative_to(root).parts[0]
+            for path in own
+            if path != root and path.is_relative_to(root)
+        )
 
     def names(self) -> list[str]:
         """Return the entries of the watched folder that may be imported. Raises DiskError."""
@@ -142,10 +147,14 @@ class Places:
     def put_back(self) -> None:
         """Put folders that did not get to the archive back where they were.
 
-        One whose name is taken by now waits until it is free.
+        One whose name is taken by now waits until it is free. What is left of one that is whole in
+        the archive, on another disk, goes: a killed run did not come to its end.
         """
         leaving = self.work / _LEAVING
         for place in sorted(leaving.iterdir()) if leaving.is_dir() else ():
+            if self._has_left(place):
+                shutil.rmtree(place, ignore_errors=True)
+                continue
             for folder in list(place.iterdir()):
                 if not os.path.lexists(self.root / folder.name):
                     move(folder, self.root / folder.name)
@@ -156,22 +165,35 @@ class Places:
         """Return the names of folders that wait until they can be put back."""
         return frozenset(path.name for path in (self.work / _LEAVING).glob("*/*"))
 
-    def note_target(self, job_id: str, target: Path) -> None:
-        """Remember where in the archive a folder goes. Raises DiskError."""
+    def note_target(self, job_id: str, leaving: Path, target: Path) -> None:
+        """Remember where in the archive a folder goes, and from where. Raises DiskError."""
         path = self.work / job_id / _TARGET_FILE
+        noted = {"leaving": leaving.parent.name, "target": str(target)}
         try:
-            path.write_text(json.dumps({"target": str(target)}), encoding="ascii")
+            path.write_text(json.dumps(noted), encoding="ascii")
         except OSError as error:
             raise DiskError(f"{self.work} cannot be written: {error.strerror}.") from error
 
     def archived(self, job_id: str) -> str:
         """Return the archive's folder of a second that an import went to; "" when it did not."""
+        return self._went(job_id)[1]
+
+    def _went(self, job_id: str) -> tuple[str, str]:
+        """Return the place an import left by and the archive's folder of a second it is in.
+
+        A name in the archive is that of a whole copy. Empty, when it is not there.
+        """
         path = self.work / job_id / _TARGET_FILE
         try:
-            target = Path(json.loads(path.read_text("ascii"))["target"])
+            noted = json.loads(path.read_text("ascii"))
+            target, place = Path(noted["target"]), str(noted["leaving"])
         except (OSError, ValueError, KeyError, TypeError):
-            return ""
-        return str(target.parent) if os.path.lexists(target) else ""
+            return "", ""
+        return (place, str(target.parent)) if os.path.lexists(target) else ("", "")
+
+    def _has_left(self, place: Path) -> bool:
+        """Say whether what lay in a place of those that leave is in the archive."""
+        return self._went(place.name.rpartition("-")[0])[0] == place.name
 
     def end(self, job_id: str) -> None:
         """Forget an import that is over."""
@@ -180,7 +202,12 @@ class Places:
 
 def require_places(places: Places) -> None:
     """Make archive and rejected where they are missing. Raises CantCreateError."""
+    root = os.path.realpath(places.root)
     for folder in (places.archive, places.rejected):
+        if os.path.realpath(folder) == root:
+            raise CantCreateError(
+                f"{folder} is the watched folder: what is put there is imported. Choose another."
+            )
         try:
             folder.mkdir(mode=0o750, parents=True, exist_ok=True)
         except OSError as error:

@@ -22,7 +22,7 @@ from mkiso.core.element_walk import Stretch
 from mkiso.core.elements import EXPLICIT_LITTLE
 from mkiso.core.file_meta import encode_file_meta
 from mkiso.core.folder_names import FolderIdentity
-from mkiso.core.header import ENCODINGS, LevelCache, read_header
+from mkiso.core.header import DEFLATED, ENCODINGS, LevelCache, read_header
 from mkiso.core.identity import difference, patient_identity
 from mkiso.core.model import ReceivedInstance
 from mkiso.core.patient_correction import Corrected, corrected
@@ -36,6 +36,7 @@ NOT_DICOM = "It is not a DICOM file."
 DAMAGED = "It is damaged: it ends within the file meta information."
 NOT_A_FILE = "It is no regular file."
 TWO_CONTENTS = "Another file of this folder has the same SOP Instance UID and another content."
+DEFLATED_FILE = "It is deflated as a whole, which is not read here: convert it (dcmconv +te)."
 NO_UIDS = "It has no SOP Class UID or no SOP Instance UID."
 
 #: What file managers leave; archived with the folder, not sent, no reason to complain.
@@ -149,6 +150,8 @@ def _copied(
         meta = _meta(file)
         if meta.sop_class_uid == MEDIA_STORAGE_DIRECTORY:
             return None
+        if meta.transfer_syntax_uid in DEFLATED:
+            raise _RejectedError(DEFLATED_FILE)
         uids, made, read_at = _corrected(file, state.st_size, meta, identity, issuer)
         sha256 = _write(copy, encode_file_meta(*uids, meta.transfer_syntax_uid), made, read_at)
     instance = read_instance(copy, levels)

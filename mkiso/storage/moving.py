@@ -17,6 +17,7 @@ _STAMP = "%Y%m%d_%H%M%S"
 _STAMPED = re.compile(r"[0-9]{8}_[0-9]{6}")
 #: A copy in the making.
 PART = ".mkiso-part"
+_LONGEST_NAME = 255  # bytes
 
 
 def free_place(root: Path, name: str, now: float) -> Path:
@@ -26,7 +27,8 @@ def free_place(root: Path, name: str, now: float) -> Path:
     """
     while True:
         folder = root / time.strftime(_STAMP, time.localtime(now))
-        if not os.path.lexists(folder / name) and not os.path.lexists(folder / f"{name}{PART}"):
+        place = folder / name
+        if not os.path.lexists(place) and not os.path.lexists(_part(place)):
             break
         now += 1.0
     try:
@@ -50,7 +52,7 @@ def move(source: Path, target: Path) -> None:
     else:
         _sync(target.parent)
         return
-    part = target.with_name(target.name + PART)
+    part = _part(target)
     try:
         if stat.S_ISDIR(source.lstat().st_mode):
             shutil.copytree(source, part, symlinks=True)
@@ -93,6 +95,12 @@ def remove_unfinished(roots: Iterable[Path]) -> None:
     for root in roots:
         for path in root.glob(f"[0-9]*_[0-9]*/*{PART}"):
             remove(path)
+
+
+def _part(target: Path) -> Path:
+    """Return what a copy is called before it is whole; a name may be as long as names can be."""
+    name = os.fsencode(target.name)[: _LONGEST_NAME - len(PART)]
+    return target.with_name(os.fsdecode(name) + PART)
 
 
 def _sync_all(path: Path) -> None:

@@ -20,7 +20,7 @@ from mkiso.errors import DataError, DiskError, MkisoError
 from mkiso.network.store import OutgoingFile
 from mkiso.stages import deidentify
 from mkiso.storage.workspace import Workspace, require_free, require_output_folder, sweep_stale
-from mkiso.toolbox.sources import Sources
+from mkiso.toolbox.sources import LACKING, Sources
 from mkiso.toolbox.tidy_folder import TidyFolder
 from mkiso.toolbox.world import World
 
@@ -35,6 +35,11 @@ class Copies:
     studies: int
     left_out: Counter[str]
     not_read: Counter[str]
+
+    @property
+    def lacking(self) -> int:
+        """How much of what was there to be de-identified was not, being unreadable."""
+        return sum(self.not_read[reason] for reason in LACKING)
 
 
 def disguised_world(world: World, disguise: Disguise) -> World:
@@ -84,6 +89,9 @@ def deidentify_all(
                 f"{len(sources.conflicts)} SOP Instance UIDs have two contents; nothing was made.",
                 details=tuple(sources.conflicts),
             )
+        for reason in LACKING:
+            if sources.not_sent[reason]:
+                world.warn(f"Not de-identified: {sources.not_sent[reason]} ({reason}).")
         instances = tuple(
             instance
             for instance in _instances(sources.files.values())

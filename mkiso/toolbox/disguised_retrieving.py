@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mkiso.core.audit_transfers import Transfer, Way
 from mkiso.core.disguise import Disguise
 from mkiso.core.job import Job, Node
 from mkiso.core.study_list import Selection
@@ -51,7 +52,11 @@ def pass_on(
     with Workspace(job.output_folder, f"originals-{secrets.token_hex(4)}") as workspace:
         originals = workspace.folder / "originals"
         raw = dataclasses.replace(job, output_folder=originals)
-        passed = Passed(retrieve_all(raw, selections, "study", world))
+        untold = dataclasses.replace(world, transfers=[])
+        try:
+            passed = Passed(retrieve_all(raw, selections, "study", untold))
+        finally:  # that it was done, and nothing of whom
+            world.transfers.append(_received(job, untold.transfers))
         whole = frozenset(
             study.study_instance_uid
             for outcome in passed.outcomes
@@ -70,6 +75,16 @@ def pass_on(
     if passed.copies is not None and to is not None:
         _send(passed, passed.copies.paths, job, to, world)
     return passed
+
+
+def _received(job: Job, transfers: Sequence[Transfer]) -> Transfer:
+    return Transfer(
+        Way.RECEIVED,
+        job.archive,
+        folder=str(job.output_folder),
+        taken=sum(each.taken for each in transfers),
+        failed=sum(each.failed for each in transfers),
+    )
 
 
 def _send(passed: Passed, paths: tuple[Path, ...], job: Job, to: Node, world: World) -> None:

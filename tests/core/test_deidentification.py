@@ -15,12 +15,19 @@ from received import BIG_ENDIAN, EXPLICIT, IMPLICIT, data_set, encoded, item
 from mkiso.core.burned_in import Picture, Rectangle, blanked, risk
 from mkiso.core.byte_source import EXPLICIT_LITTLE, ByteSource, HeaderError, Span
 from mkiso.core.deidentification import deidentified, subject_of
-from mkiso.core.deidentification_rules import OPTIONS, Action, make_rules, parse_profile
+from mkiso.core.deidentification_rules import (
+    OPTIONS,
+    SAFE_PRIVATE,
+    Action,
+    make_rules,
+    parse_profile,
+)
 from mkiso.core.element_walk import Fill, Placed, Stretch, elements_of
 from mkiso.core.header import ENCODINGS
 from mkiso.core.pseudonyms import Pseudonyms, shifted
+from mkiso.core.query import matching_series
 from mkiso.core.text_cleaning import cleaned, tokens_of
-from mkiso.errors import UsageError
+from mkiso.errors import ProtocolError, UsageError
 from mkiso.storage.deidentification_files import read_table
 
 PSEUDONYMS = Pseudonyms(b"k" * 32)
@@ -153,6 +160,44 @@ def test_private_attributes_go_unless_they_are_safe():
     assert [str(e.value) for e in kept] == ["SIEMENS MR HEADER", "1000"]
 
 
+#: PS3.15 table E.3.10-1 but for ultrasound, coded pixels, UIDs and messages: creator, elements.
+SAFE = """
+Philips PET Private Group: 7053xx00 7053xx09
+ELSCINT1: 00E1xx21 00E1xx50 01E1xx26 01F1xx01 01F1xx07 01F1xx26 01F1xx27
+GEMS_ACQU_01: 0019xx23 0019xx24 0019xx27 0019xx9E
+GEMS_PARM_01: 0043xx27 0043xx39 0043xx6F
+GEMS_HELIOS_01: 0045xx01 0045xx02
+GEIIS PACS: 0903xx10 0903xx11 0903xx12
+Philips Imaging DD 001: 2001xx03 2001xx04
+SIEMENS MR HEADER: 0019xx0C 0019xx0D 0019xx0E 0019xx27
+GEMS_SERS_01: 0025xx07
+NQHeader: 0099xx04 0099xx10 0099xx20 0099xx21
+Philips MR Imaging DD 001: 2005xx0D 2005xx0E
+"""
+#: NQLeft 0199, NQRight 0299: elements 01 to 16 (hexadecimal) each.
+NEUROQUANT = {(0x0199, "NQLeft"), (0x0299, "NQRight")}
+
+
+def test_the_safe_list_is_of_the_standards_table():
+    stated = {(*each, n) for each in NEUROQUANT for n in range(1, 0x17)}
+    for line in SAFE.strip().splitlines():
+        creator, _, tags = line.partition(": ")
+        stated |= {(int(tag[:4], 16), creator, int(tag[6:], 16)) for tag in tags.split()}
+    assert stated == SAFE_PRIVATE
+
+
+def test_a_safe_number_of_another_creator_or_group_goes():
+    """The number of an element is safe with its creator and in its group alone."""
+    source = rich()
+    for group, creator in ((0x0019, "SOMEBODY"), (0x0021, "GEMS_ACQU_01")):
+        source.private_block(group, creator, create=True).add_new(0x23, "DS", "4711.5")
+    late = source.private_block(0x0043, "GEMS_PARM_01", create=True)
+    late.add_new(0x39, "IS", [1000, 8, 0, 0])
+    kept = [e for e in copy_of(source, "retain-safe-private") if e.tag.is_private]
+    assert "4711.5" not in [str(e.value) for e in kept]
+    assert [1000, 8, 0, 0] in [e.value for e in kept]
+
+
 def test_names_that_the_table_does_not_know_go_and_curves_and_overlays_do():
     source = rich()
     source.add_new(0x00080001 + 0x60000000, "US", 1)
@@ -236,6 +281,22 @@ def test_texts_of_ours_lose_uids_and_numbers_and_keep_addresses():
     assert text == f"B of {PSEUDONYMS.uid('1.2.3.4.5')} at 192.168.1.20:104, not A1234"
 
 
+def test_a_uid_of_a_root_that_nobody_gives_is_not_told_either():
+    told = PSEUDONYMS.text("The instance 999.999.2.19941105.112000 came from 10.20.30.40:104.", {})
+    assert "19941105" not in told
+    assert PSEUDONYMS.uid("999.999.2.19941105.112000") in told
+    assert told.endswith("came from 10.20.30.40:104.")
+
+
+def test_what_is_no_uid_is_not_told_at_all():
+    with pytest.raises(ProtocolError) as failure:
+        matching_series({0x0020000E: b"QUUX-4711"}, "1.2.3")
+    told = PSEUDONYMS.text(failure.value.message, {})
+    assert "QUUX" in failure.value.message
+    assert "QUUX" not in told
+    assert "as Series Instance UID" in told
+
+
 def test_a_short_accession_number_is_no_part_of_uids_or_counts():
     numbers = {"2": "B"}
     text = PSEUDONYMS.text("'2' has 2 studies; number 2, 1.2.3.2.5", numbers)
@@ -247,6 +308,12 @@ def test_tokens_are_names_and_their_parts():
     assert (
         cleaned(b"Doe^Jane seen by JANE, P1-77", tokens_of([b"Doe^Jane", b"P1-77"])) == b"seen by ,"
     )
+
+
+def test_a_name_in_one_word_is_cleaned_too():
+    tokens = tokens_of([b"Hong^Gildong=\xed\x99\x8d^\xea\xb8\xb8\xeb\x8f\x99"])
+    for text in (b"HongGildong 3D", b"gildonghong 3D", "홍길동 3D".encode(), b"Gildong, Hong 3D"):
+        assert cleaned(text, tokens).strip(b", ") == b"3D"
 
 
 def test_what_is_outside_the_regions_is_blank_in_every_frame():

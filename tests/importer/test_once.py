@@ -245,6 +245,27 @@ def test_a_full_archive_loses_nothing_and_says_so(inbox):
     assert report["answer"]["imports"][0]["destinations"]["pacs"]["earlier"] == 8
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system needs root")
+def test_copies_that_have_no_room_go_and_the_folder_stays(inbox):
+    """Half a folder's copies must not fill the disk of those who put folders there."""
+    archive = inbox.archive()
+    small = ["mount", "-t", "tmpfs", "-o", "size=64k", "x", inbox.root]
+    if subprocess.run(small, check=False).returncode:
+        pytest.skip("this machine mounts nothing")
+    try:
+        folder = inbox.put(count=10)
+        elsewhere = ("--archive-to", inbox.folder / "a", "--rejected-to", inbox.folder / "r")
+        code, report = inbox.once(*elsewhere)
+        assert code == 74, report
+        assert len(list(folder.rglob("*.dcm"))) == 10
+        assert list((inbox.root / ".mkiso-watch").rglob("*.dcm")) == []
+        subprocess.run(["mount", "-o", "remount,size=1m", inbox.root], check=True)
+        assert inbox.once(*elsewhere)[0] == 0
+        assert archive.contents.instances == 10
+    finally:
+        subprocess.run(["umount", "-l", inbox.root], check=True)
+
+
 def test_jobs_show_imports_without_saying_whose(inbox):
     inbox.archive()
     inbox.away()
@@ -258,6 +279,26 @@ def test_jobs_show_imports_without_saying_whose(inbox):
         "failed": 0,
     }
     assert shown["destinations"][f"ABPACS@127.0.0.1:{inbox.nodes['away']['port']}"]["failed"] == 3
+
+
+def test_old_logs_of_imports_go_and_those_of_others_stay(inbox):
+    """Also when there is nothing to import."""
+    inbox.archive()
+    jobs = inbox.state / "jobs"
+    jobs.mkdir(parents=True)
+    ages = {"import-old.log": 31, "import-old.json": 31, "import-new.log": 29, "other-old.log": 31}
+    for name, days in ages.items():
+        (jobs / name).touch()
+        os.utime(jobs / name, (time.time() - days * 86400,) * 2)
+    (inbox.state / "import.log").write_text("yesterday\n")
+    os.utime(inbox.state / "import.log", (time.time() - 86400,) * 2)
+    assert inbox.once("--keep-logs", "30d")[0] == 0
+    assert {path.name for path in jobs.iterdir()} == {"import-new.log", "other-old.log"}
+    inbox.put()
+    assert inbox.once("--keep-logs", "30d")[0] == 0
+    assert "3 instances" in (inbox.state / "import.log").read_text()
+    (rotated,) = inbox.state.glob("import-2*.log")
+    assert rotated.read_text() == "yesterday\n"
 
 
 def test_a_folder_is_held_by_one_importer(inbox):
@@ -284,6 +325,24 @@ def test_a_disc_is_made_of_the_corrected_copies(inbox):
     assert b"Quux^Zebulon" in content
     assert b"PIDQ77" not in content
     assert len(inbox.archived()) == 1
+
+
+def test_more_of_a_study_makes_another_disc_and_replaces_none(inbox):
+    """Two folders, one study: the second disc is called as its import is."""
+    out = inbox.folder / "discs"
+    options = ("--make-disc", "--output", out)
+    inbox.put()
+    assert inbox.once(*options)[0] == 0
+    (first,) = out.glob("*.iso")
+    content = first.read_bytes()
+    inbox.put(count=5)
+    code, report = inbox.once(*options)
+    assert code == 0, report
+    (second,) = set(out.glob("*.iso")) - {first}
+    assert second.stem == report["answer"]["imports"][0]["job"]
+    assert report["discs"][0]["instances"] == 5
+    assert first.read_bytes() == content
+    assert len(inbox.archived()) == 2
 
 
 def test_without_a_place_to_send_to_nothing_begins(inbox):

@@ -25,7 +25,7 @@ def orthanc(need_program, shared_tools, tmp_path, inbox):
 
 
 def rest(archive, path):
-    with urllib.request.urlopen(f"http://127.0.0.1:{archive.http_port}{path}", timeout=20) as got:
+    with urllib.request.urlopen(f"http://127.0.0.1:{archive.http_port}{path}", timeout=60) as got:
         return json.load(got)
 
 

@@ -4,6 +4,7 @@ import time
 
 import pytest
 from importing import NAME, stop, stored, wait_for
+from odd_archive import Held
 from whole_jobs import instance, save
 
 
@@ -29,7 +30,7 @@ def watching(inbox):
 def test_what_was_there_and_what_comes_later_is_imported(inbox, watching, how):
     inbox.archive()
     inbox.put()
-    process = watching(how, "--json", settle="1s")
+    process = watching(how, "--json", settle="2s")
     assert wait_for(inbox.archived)
     inbox.put("#7-Later", study="1.2.9")
     assert wait_for(lambda: inbox.archived("#7-Later"))
@@ -43,7 +44,7 @@ def test_what_was_there_and_what_comes_later_is_imported(inbox, watching, how):
 
 def test_a_growing_file_is_not_touched_until_it_is_whole(inbox, watching):
     inbox.archive()
-    watching(settle="2s")
+    watching(settle="4s")
     whole = save(inbox.folder, "whole.dcm", instance(PixelData=bytes(512))).read_bytes()
     folder = inbox.root / NAME
     folder.mkdir()
@@ -54,8 +55,8 @@ def test_a_growing_file_is_not_touched_until_it_is_whole(inbox, watching):
         with target.open("ab") as file:  # opened anew each time, as some uploaders do
             file.write(whole[start : start + len(whole) // 10 + 1])
         assert inbox.rejected() == {}
-        time.sleep(0.4)
-    assert time.monotonic() - begin > 2
+        time.sleep(0.5)
+    assert time.monotonic() - begin > 4
     assert inbox.archived() == []
     assert wait_for(inbox.archived)
     assert inbox.rejected() == {}
@@ -64,12 +65,14 @@ def test_a_growing_file_is_not_touched_until_it_is_whole(inbox, watching):
 
 def test_killed_in_the_middle_it_goes_on_and_sends_nothing_twice(inbox, watching):
     archive = inbox.archive()
+    held = Held(archive, 20)
     inbox.put(count=400)
     process = watching("--json", settle="0s")
-    assert wait_for(lambda: archive.contents.instances >= 20)
+    held.wait()
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    time.sleep(0.5)
+    held.go_on.set()
+    assert wait_for(lambda: not archive.associations_open)
     before = archive.contents.instances
     assert 20 <= before < 400, "it was not killed in the middle"
     code, report = inbox.once()
@@ -86,10 +89,14 @@ def test_killed_in_the_middle_it_goes_on_and_sends_nothing_twice(inbox, watching
 
 def test_a_signal_in_the_middle_ends_it_cleanly_and_the_next_run_goes_on(inbox, watching):
     archive = inbox.archive()
+    held = Held(archive, 20)
     inbox.put(count=400)
     process = watching(settle="0s")
-    assert wait_for(lambda: archive.contents.instances >= 20)
-    code, out, err = stop(process)
+    held.wait()
+    process.send_signal(signal.SIGTERM)
+    held.go_on.set()
+    out, err = process.communicate(timeout=60)
+    code = process.returncode
     assert code == 0
     assert "next run" in err
     inbox.check_silence(out, err)
@@ -104,10 +111,12 @@ def test_a_signal_in_the_middle_ends_it_cleanly_and_the_next_run_goes_on(inbox, 
 
 def test_what_is_added_while_it_is_sent_is_sent_before_anything_is_archived(inbox, watching):
     archive = inbox.archive()
+    held = Held(archive, 5)
     folder = inbox.put(count=300)
     process = watching("--json", settle="1s")
-    assert wait_for(lambda: archive.contents.instances >= 5)
+    held.wait()
     save(folder, "late.dcm", instance("1.2.3", 7, 1))
+    held.go_on.set()
     assert wait_for(inbox.archived)
     code, out, _ = stop(process)
     assert code == 0

@@ -45,6 +45,15 @@ def test_what_cannot_be_moved_stays_and_names_nobody(tmp_path, elsewhere):
     assert list(elsewhere.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["x" * 255, "홍" * 85])
+def test_the_longest_name_moves_to_another_file_system_too(tmp_path, elsewhere, name):
+    source = tree(tmp_path).rename(tmp_path / name)
+    place = moving.free_place(elsewhere, name, 1e9)
+    moving.move(source, place)
+    assert (place / "b/1").read_bytes() == b"one"
+    assert [path.name for path in place.parent.iterdir()] == [name]
+
+
 def test_a_place_is_free_or_the_next_second(tmp_path):
     first = moving.free_place(tmp_path, "x", 1e9)
     assert first.parent.is_dir()

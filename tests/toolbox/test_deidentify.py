@@ -12,8 +12,9 @@ import pydicom
 import pytest
 from deidentified import KEY, LEAST, originals_of, strings_of
 from peers import free_ports
+from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence
-from pydicom.uid import RLELossless
+from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEG2000Lossless, RLELossless
 from toolbox_lab import data_sets, make_people
 from whole_jobs import instance, save
 
@@ -118,15 +119,60 @@ def test_ultrasound_is_refused_or_blank_outside_its_regions(lab, key):
     assert codes == ["113100", "113101"]
 
 
-def test_compressed_ultrasound_is_decoded_and_blanked(lab, key):
+def test_what_blanks_nothing_is_no_cleaning(lab, key):
+    """A region as large as the picture, or a rule beside it: the name would still be there."""
     source, out = lab.folder / "in", lab.folder / "out"
     made = ultrasound()
-    made.compress(RLELossless, generate_instance_uid=False)
+    (region,) = made.SequenceOfUltrasoundRegions
+    region.RegionLocationMinX0 = region.RegionLocationMinY0 = 0
+    region.RegionLocationMaxX1, region.RegionLocationMaxY1 = 11, 7
     save(source, "us", made)
+    rules = lab.folder / "regions.csv"
+    rules.write_text("modality,model,rows,columns,left,top,width,height\nUS,,0,0,900,0,12,2\n")
+    run = ("deidentify", source, out, "--deidentify", "clean-pixel-data", "--blank-regions", rules)
+    assert lab.run(*run).code == 87
+    assert not copies(out)
+    rules.write_text("modality,model,rows,columns,left,top,width,height\nUS,,0,0,0,0,12,2\n")
+    assert lab.run(*run).code == 0
+    (made,) = copies(out).values()
+    assert made.PixelData == bytes(24) + bytes(range(24, 96))
+
+
+def compressed(number, **more):
+    made = ultrasound(**more)
+    made.SOPInstanceUID = made.file_meta.MediaStorageSOPInstanceUID = f"{STUDY}.1.{number}"
+    made.compress(RLELossless, generate_instance_uid=False)
+    return made
+
+
+def test_compressed_ultrasound_is_decoded_and_blanked(lab, key):
+    """One object after the other; nothing of the decoded ones stays."""
+    source, out = lab.folder / "in", lab.folder / "out"
+    for number, said in ((1, {}), (2, {}), (3, {"BurnedInAnnotation": "NO"})):
+        save(source, f"us{number}", compressed(number, **said))
     done = lab.run("deidentify", source, out, "--deidentify", "clean-pixel-data")
     assert done.code == 0, done.err
+    made = copies(out).values()
+    assert [each.PixelData for each in made] == [blanked(bytes(range(96)))] * 3
+    assert [path for path in out.rglob("*") if path.is_file() and path.suffix != ".dcm"] == []
+
+
+def test_pixels_that_cannot_be_decoded_are_what_a_person_says(lab, key):
+    """They cannot be blanked: refused, left out, or kept as they are."""
+    source, out = lab.folder / "in", lab.folder / "out"
+    made = compressed(1)
+    made.PixelData = encapsulate([b"no picture at all"])
+    made.file_meta.TransferSyntaxUID = JPEG2000Lossless
+    save(source, "us", made)
+    run = ("deidentify", source, out, "--deidentify", "clean-pixel-data")
+    assert lab.run(*run).code == 87
+    assert lab.run(*run, "--burned-in", "leave-out").code == 87  # nothing is left
+    assert not copies(out)
+    done = lab.run(*run, "--burned-in", "keep")
+    assert done.code == 0, done.err
     (made,) = copies(out).values()
-    assert made.PixelData == blanked(bytes(range(96)))
+    assert made.file_meta.TransferSyntaxUID == JPEG2000Lossless
+    assert made.get("BurnedInAnnotation") != "NO"
 
 
 def test_secondary_captures_are_blanked_by_the_rules_of_the_site(lab, key):
@@ -173,6 +219,16 @@ def test_what_is_wrong_is_said_before_anything_is_written(lab, key, options, cod
     assert not copies(out)
 
 
+@pytest.mark.parametrize("out", [".", "in", "in/out", "link/out"])
+def test_copies_do_not_lie_among_originals(lab, key, out):
+    fill(lab.folder / "in")
+    (lab.folder / "link").symlink_to(lab.folder / "in")
+    done = lab.run("deidentify", lab.folder / "in", lab.folder / out)
+    assert done.code == 64
+    assert "apart" in done.err
+    assert len(list((lab.folder / "in").rglob("*"))) == 2
+
+
 def test_two_patients_cannot_share_a_pseudonym(lab, key):
     names = lab.folder / "names.csv"
     names.write_text("PatientID,Pseudonym\nA,X1\nB,X1\n")
@@ -180,6 +236,44 @@ def test_two_patients_cannot_share_a_pseudonym(lab, key):
     done = lab.run("deidentify", source, lab.folder / "out", "--pseudonyms", names)
     assert done.code == 65
     assert "line 3" in done.err
+
+
+def test_patients_without_a_number_do_not_become_one(lab, key):
+    """By their names, else by their studies; one of two issuers is not guessed."""
+    source, out = lab.folder / "in", lab.folder / "out"
+    people = [
+        {"PatientID": "", "PatientName": "Quux^Zebulon"},
+        {"PatientID": "", "PatientName": "QUUX^ZEBULON^^"},
+        {"PatientID": "", "PatientName": "Other^Anna"},
+        {"PatientID": "", "PatientName": "", "PatientBirthDate": ""},
+        {"PatientID": "", "PatientName": "", "PatientBirthDate": ""},
+        {"PatientID": "N7", "IssuerOfPatientID": "HERE"},
+        {"PatientID": "N7", "IssuerOfPatientID": "THERE"},
+        {"PatientID": "N7"},
+    ]
+    for n, person in enumerate(people, 1):
+        save(source, f"{n}", instance(f"1.2.826.0.1.3680043.9.7433.80.{n}", 1, 1, **person))
+    done = lab.run("deidentify", source, out, "--deidentify-key", key, "--deidentify",
+                   "retain-uids")  # fmt: skip
+    assert done.code == 0, done.err
+    made = sorted(copies(out).values(), key=lambda each: each.StudyInstanceUID)
+    first, again, *others = [each.PatientID for each in made]
+    assert first == again
+    assert len({first, *others}) == 7
+
+
+def test_a_list_of_pseudonyms_does_not_make_one_patient_of_two_issuers(lab, key):
+    source, out = lab.folder / "in", lab.folder / "out"
+    for n, issuer in enumerate(("HERE", "THERE"), 1):
+        study = f"1.2.826.0.1.3680043.9.7433.80.{n}"
+        save(source, f"{n}", instance(study, 1, 1, PatientID="N7", IssuerOfPatientID=issuer))
+    listed = lab.folder / "ids.csv"
+    listed.write_text("PatientID,Pseudonym\nN7,TRIAL-1\n")
+    done = lab.run("deidentify", source, out, "--pseudonyms", listed)
+    assert done.code == 65
+    assert "several issuers" in done.err
+    assert not copies(out)
+    assert lab.run("deidentify", source / "1", out, "--pseudonyms", listed).code == 0
 
 
 def test_memory_does_not_grow_with_an_object(lab, key):
@@ -224,15 +318,19 @@ def test_from_one_archive_into_another(lab, key):
 
 
 @pytest.mark.peers
-def test_from_orthanc_into_orthanc(lab, key, shared_tools, need_program):
-    need_program("Orthanc")
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [("orthanc", "orthanc"), ("orthanc", "dcmqrscp"), ("dcmqrscp", "orthanc")],
+)
+def test_from_one_real_archive_into_another(lab, key, shared_tools, need_program, source, target):
+    need_program("Orthanc", "dcmqrscp")
     lab.nodes.pop("nowhere")
     people = make_people(lab.folder / "people")
-    raw = lab.real("orthanc", shared_tools, people, DEST_PORT=str(lab.receiver_port))
+    raw = lab.real(source, shared_tools, people, DEST_PORT=str(lab.receiver_port))
     lab.name("pacs", raw.port)
-    empty = lab.folder / "empty"
-    empty.mkdir()
-    pseudo = lab.real("orthanc", shared_tools, empty, DEST_PORT=str(free_ports(1)[0]))
+    one = lab.folder / "one"
+    save(one, "1.dcm", instance("1.2.999", PatientID="OTHER", AccessionNumber="OTHER"))
+    pseudo = lab.real(target, shared_tools, one, DEST_PORT=str(free_ports(1)[0]))
     lab.name("pseudo", pseudo.port)
     (lab.folder / "list.csv").write_text(LIST, encoding="utf-8")
     run = ("retrieve", "pacs", "--from", lab.folder / "list.csv", "--output", lab.folder / "out",
@@ -310,9 +408,17 @@ def test_a_run_that_dies_leaves_no_copies_and_the_next_one_sweeps(lab, key):
     assert not [p for p in out.iterdir() if p.name.startswith(".")]
 
 
-def test_what_cannot_be_read_is_counted_and_the_others_go_on(lab, key):
+def test_what_cannot_be_read_is_said_and_the_others_go_on(lab, key):
+    """A damaged file and a deflated one: their copies are missing, and nobody overlooks it."""
     source, out = fill(lab.folder / "in"), lab.folder / "out"
-    (lab.folder / "in" / "broken").write_bytes((source / "1").read_bytes()[:-400])
+    (source / "broken").write_bytes((source / "1").read_bytes()[:-400])
+    deflated = instance(STUDY, 2, 1, **WHO)
+    deflated.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    save(source, "deflated", deflated)
+    (source / "README.TXT").write_text("no DICOM")
     done = lab.run("deidentify", source, out, "--json")
-    assert done.code == 0
-    assert sum(done.report["answer"]["not_read"].values()) == 1
+    assert done.code == 65
+    assert sum(done.report["answer"]["not_read"].values()) == 3
+    assert "2 files or folders could not be read" in done.report["message"]
+    assert len(done.report["warnings"]) == 1
+    assert len(copies(out)) == 2

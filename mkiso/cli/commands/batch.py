@@ -16,6 +16,8 @@ from mkiso.cli.options import (
     GroupedCommand,
     combine,
     config_options,
+    deidentify_option,
+    deidentify_options,
     disc_options,
     exit_code_table,
     json_option,
@@ -77,6 +79,8 @@ batch_options = combine(
     what_options,
     node_options,
     disc_options,
+    deidentify_option,
+    deidentify_options,
     batch_options,
     wait_options,
     config_options,
@@ -113,8 +117,31 @@ def _settings(session: Session, options: dict[str, Any]) -> tuple[Job, Config]:
         if base.encrypt.startswith("fd:"):
             raise UsageError("Every disc of a batch reads the pass phrase: give --encrypt a file.")
         base = dataclasses.replace(base, encrypt=str(Path(base.encrypt).absolute()))
+    base = _deidentifying(base)
     require_output_folder(base.output_folder)  # the state folder may be in it
     return session.begin_job(dataclasses.replace(base, job_id=new_job_id())), config
+
+
+def _deidentifying(base: Job) -> Job:
+    """Return the job with its files named so that a later run from elsewhere finds them.
+
+    Raises UsageError, ConfigError or DataError for the whole list, not once a line.
+    """
+    if not base.deidentify:
+        return base
+    from mkiso.stages.deidentify import prepare  # noqa: PLC0415 - start-up time
+
+    prepare(base)
+    return dataclasses.replace(
+        base,
+        deidentify_key=_absolute(base.deidentify_key),
+        pseudonyms=_absolute(base.pseudonyms),
+        blank_regions=_absolute(base.blank_regions),
+    )
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).absolute()) if path else ""
 
 
 def _ledger_path(session: Session, named: str | None) -> Path:

@@ -18,7 +18,9 @@ from mkiso.cli.options import (
 from mkiso.cli.query_options import long_tool_options, sort_option
 from mkiso.cli.session import Session
 from mkiso.cli.tools import open_tools
+from mkiso.core.display_text import counted
 from mkiso.core.report import Report
+from mkiso.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from mkiso.toolbox.deidentifying import Copies
@@ -57,6 +59,7 @@ WORDS = ("deidentify", "deidentify_key", "pseudonyms", "burned_in", "blank_regio
 def command(session: Session, /, source: str, output: str, **given: Any) -> Report:
     """De-identify, and say what was left out."""
     tools = open_tools(session, given, *WORDS)
+    _require_apart(Path(source), Path(output))
     job = dataclasses.replace(tools.job, output_folder=Path(output))
     from mkiso.stages.deidentify import prepare  # noqa: PLC0415 - start-up time
     from mkiso.toolbox.deidentifying import (  # noqa: PLC0415
@@ -71,13 +74,24 @@ def command(session: Session, /, source: str, output: str, **given: Any) -> Repo
     session.stop.only_note()
     with failures_disguised(disguise):
         copies = deidentify_all((Path(source),), job, disguise, given["sort"], world)
+    lacking = copies.lacking
     return Report(
-        code=0,
-        message=good_news(copies, output),
+        code=DataError.code if lacking else 0,
+        message=good_news(copies, output) if not lacking else bad_news(copies, output),
         command="deidentify",
         **world.report_fields(),
         answer=answer(copies),
     )
+
+
+def _require_apart(source: Path, output: Path) -> None:
+    """Raise UsageError when originals would lie among the copies, or copies be read again."""
+    given, made = source.resolve(), output.resolve()
+    if given.is_relative_to(made) or made.is_relative_to(given):
+        raise UsageError(
+            f"{output} and {source} are not apart: copies of nobody would lie among files that "
+            "name patients. Choose an OUT of its own."
+        )
 
 
 def good_news(copies: Copies, output: str) -> str:
@@ -86,6 +100,12 @@ def good_news(copies: Copies, output: str) -> str:
     out = f"; {left} objects were left out" if left else ""
     made = f"{len(copies.paths)} de-identified instances of {copies.studies} studies"
     return f"{made} in {output}{out}."
+
+
+def bad_news(copies: Copies, output: str) -> str:
+    """Return the sentence for copies of less than what was there."""
+    lacking = counted(copies.lacking, "file or folder", "files or folders")
+    return f"{good_news(copies, output)[:-1]}; {lacking} could not be read: the warnings say why."
 
 
 def answer(copies: Copies) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from mkiso.cli.query_options import tool_options
 from mkiso.cli.session import Session, new_job_id
 from mkiso.cli.tools import Tools, open_tools, print_lines
 from mkiso.core.report import Report
-from mkiso.errors import CantCreateError, ConfigError, MkisoError, UsageError
+from mkiso.errors import CantCreateError, ConfigError, MkisoError, TemporaryError, UsageError
 
 if TYPE_CHECKING:
     from mkiso.core.config import WatchTable
@@ -77,10 +77,24 @@ def command(session: Session, /, folder: str, **given: Any) -> Report | int:
     table = _table(tools, given)
     settings = _settings(Path(folder).absolute(), tools, table, make_disc=given["make_disc"])
     logs = _logs(tools, table)
+    logs.remove_old()
     outcomes: list[ImportOutcome] = []
+
+    trail = tools.trail()
+
+    def audit(job_id: str, code: int, message: str) -> None:
+        moved, logs.transfers = logs.transfers, []
+        for warning in trail.end(job_id, code, message, moved, logs.combined):
+            session.output.say(f"warning: {warning}")
+
+    def audit_the_unfinished() -> None:
+        if logs.transfers:
+            audit(logs.job_id, TemporaryError.code, "Stopped; the next run goes on.")
 
     def ended(outcome: ImportOutcome) -> None:
         logs.combined(outcome.line())
+        if logs.transfers or not outcome.is_open:
+            audit(outcome.job_id, outcome.code, outcome.message)
         _keep_report(session, outcome)
         logs.close()
         logs.remove_old()
@@ -95,6 +109,7 @@ def command(session: Session, /, folder: str, **given: Any) -> Report | int:
     with contextlib.ExitStack() as stack:
         importer = _importer(tools, settings, logs, ended, stack)
         stack.callback(logs.close)
+        stack.callback(audit_the_unfinished)
         if given["once"]:
             importer.round()
             return _once_report(session, outcomes, importer.left)
@@ -168,6 +183,11 @@ def _settings(root: Path, tools: Tools, table: WatchTable, *, make_disc: bool) -
     job = tools.job
     if not job.forward and not make_disc:
         raise UsageError("There is nowhere to send to: give --forward NODE, or --make-disc.")
+    if job.deidentify:
+        raise ConfigError(
+            "The configuration says [job] deidentify, and an importer does not de-identify: what "
+            "it sends has the folder's name. For this run, say --set job.deidentify= (nothing)."
+        )
     places = Places(
         root,
         _place(table.archive_to, root / "archived"),
