@@ -3,7 +3,6 @@
 import contextlib
 import io
 import json
-import socket
 import time
 from dataclasses import dataclass
 from datetime import date
@@ -11,21 +10,23 @@ from pathlib import Path
 
 import pydicom
 from peers import start, stop
+from ports import free_port
 from whole_jobs import instance, save
 
 from mkiso.archive.server import EmbeddedArchive
 from mkiso.cli.main import main
-from mkiso.core.job import ReceiverAddress
+from mkiso.core.job import Node, ReceiverAddress
+from mkiso.network.store import StoreSurroundings, send_files
 from mkiso.toolbox.receiving import Receiving, StudyReceiver
+from mkiso.toolbox.sources import Sources
 from mkiso.toolbox.world import World
 
 MR = "1.2.840.10008.5.1.4.1.1.4"
 
-#: Worklist items of two of them.
-TODAY = date.today().strftime("%Y%m%d")  # noqa: DTZ011 - the local day is meant
+#: Worklist items of two of them; a laboratory gives the first one today's date.
 ITEMS = [
     {"PatientName": 'Doe, "JD"^Jane', "PatientID": "P1", "AccessionNumber": "A1",
-     "Modality": "CT", "ScheduledStationAETitle": "CT1", "ScheduledProcedureStepStartDate": TODAY,
+     "Modality": "CT", "ScheduledStationAETitle": "CT1", "ScheduledProcedureStepStartDate": "",
      "ScheduledProcedureStepStartTime": "083000", "ScheduledProcedureStepID": "S1",
      "StudyInstanceUID": "1.2.3", "RequestedProcedureID": "R1"},
     {"PatientName": "Yamada^Tarou=山田^太郎", "PatientID": "P,2", "AccessionNumber": "A3",
@@ -82,11 +83,14 @@ class Lab:
     """A folder with a configuration; archives are added to it by name."""
 
     def __init__(self, folder, capfd, stack):
+        today = date.today().strftime("%Y%m%d")  # noqa: DTZ011 - the local day is meant
+        ITEMS[0]["ScheduledProcedureStepStartDate"] = today
         self.folder = folder
         self.config = folder / "mkiso.toml"
         self.receiver_port = free_port()
         self.nodes = {}
         self.receiver = {}  # further keys of [receiver]
+        self.audit = {}  # keys of [audit]
         self._capfd = capfd
         self._stack = stack
 
@@ -97,6 +101,7 @@ class Lab:
         lines += ['bind = "127.0.0.1"', f"port = {self.receiver_port}"]
         lines += [f"{key} = {json.dumps(value)}" for key, value in self.receiver.items()]
         lines += ["[state]", f'folder = "{self.folder / "state"}"']
+        lines += ["[audit]", *(f"{key} = {json.dumps(value)}" for key, value in self.audit.items())]
         for node, values in self.nodes.items():
             lines.append(f"[nodes.{node}]")
             lines += [f"{key} = {json.dumps(value)}" for key, value in values.items()]
@@ -129,12 +134,6 @@ class Lab:
             words += ["--config", str(self.config)]
         code = main(words)
         return Done(code, *self._capfd.readouterr())
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def data_sets(folder):
@@ -179,7 +178,7 @@ class Receipt:
         self._stack.close()
         assert self.faults == []
 
-    def wait_for(self, condition, seconds=20):
+    def wait_for(self, condition, seconds=60):
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             self.running.tick()
@@ -187,3 +186,21 @@ class Receipt:
                 return True
             time.sleep(0.02)
         return False
+
+
+def send(port, *paths, associations=1, aet="CDRECORD", calling="SENDER"):
+    """Send files; the statuses by SOP Instance UID."""
+    sources = Sources(Path("/nowhere"), lambda: None)
+    sources.add(paths)
+    results = {}
+    node = Node("n", aet, "127.0.0.1", port, retries=0, forward_associations=associations)
+    send_files(
+        node,
+        list(sources.files.values()),
+        calling_ae_title=calling,
+        surroundings=StoreSurroundings(
+            report=lambda r: results.update({r.file.sop_instance_uid: r.status}),
+            log=lambda _line: None,
+        ),
+    )
+    return results

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from pydicom.dataset import Dataset
 
 from mkiso.archive import operation as status
-from mkiso.archive.index import Condition, Index
+from mkiso.archive.index import Condition, Index, StoredInstance
 from mkiso.archive.operation import Operation
 from mkiso.archive.sending import Destination
 from mkiso.core.commitment import (
@@ -95,7 +96,7 @@ class CommitmentService:
         for reference in references:
             sop_class_uid, sop_instance_uid = reference
             found = self.index.stored((Condition("SOPInstanceUID", (sop_instance_uid,)),))
-            here = [one for one in found if one.path.exists()]
+            here = [one for one in found if _is_kept(one)]
             if not here:
                 failed.append((reference, NO_SUCH_INSTANCE))
             elif all(one.sop_class_uid != sop_class_uid for one in here):
@@ -138,6 +139,22 @@ class CommitmentService:
                 raise ProtocolError("The requestor of a commitment does not take its report.")
             _send_report(association, context.context_id, event)
             association.receive(_ANSWER_SECONDS)
+
+
+def _is_kept(instance: StoredInstance) -> bool:
+    """Return whether an instance is there, as long as it was; then the disk has it from now on.
+
+    What was received is there already; what somebody copied into the folder may not be.
+    """
+    try:
+        descriptor = os.open(instance.path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+            return os.fstat(descriptor).st_size == instance.size_bytes
+        finally:
+            os.close(descriptor)
+    except OSError:
+        return False
 
 
 def _send_report(association: Association, context_id: int, event: tuple[int, Dataset]) -> None:

@@ -26,13 +26,14 @@ FIND_MODELS = {
     "1.2.840.10008.5.1.4.1.2.1.1": Level.PATIENT,  # Patient Root - FIND
     "1.2.840.10008.5.1.4.1.2.2.1": Level.STUDY,  # Study Root - FIND
 }
+#: Orthanc moves whole patients in the Study Root, which has none; their ID must be there.
 MOVE_MODELS = {
     "1.2.840.10008.5.1.4.1.2.1.2": Level.PATIENT,  # Patient Root - MOVE
-    "1.2.840.10008.5.1.4.1.2.2.2": Level.STUDY,  # Study Root - MOVE
+    "1.2.840.10008.5.1.4.1.2.2.2": Level.PATIENT,  # Study Root - MOVE
 }
 GET_MODELS = {
     "1.2.840.10008.5.1.4.1.2.1.3": Level.PATIENT,  # Patient Root - GET
-    "1.2.840.10008.5.1.4.1.2.2.3": Level.STUDY,  # Study Root - GET
+    "1.2.840.10008.5.1.4.1.2.2.3": Level.PATIENT,  # Study Root - GET
 }
 _SERVICES = {VERIFICATION, STORAGE_COMMITMENT, *FIND_MODELS, *MOVE_MODELS, *GET_MODELS}
 #: Only where there is a folder for them.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -28,6 +29,9 @@ from mkiso.core.worklist import (
 
 Row = dict[str, str]
 
+#: What people and spreadsheets put into dates and times, by value representation.
+_SIGNS = {"DA": "-", "TM": ":"}
+
 
 class Worklist:
     """The items of a folder, read again when a file of it has changed."""
@@ -43,12 +47,21 @@ class Worklist:
     def rows(self) -> tuple[Row, ...]:
         """Return all items as rows, in the order of file names."""
         with self._lock:
-            paths = [p for p in sorted(self._folder.iterdir()) if p.suffix in (".json", ".csv")]
-            stamps = tuple((p.name, p.stat().st_mtime_ns, p.stat().st_size) for p in paths)
+            stamps = tuple(self._seen())
             if stamps != self._stamps:
-                self._rows = tuple(completed(row) for path in paths for row in self._read(path))
+                self._rows = tuple(
+                    completed(row) for name, *_ in stamps for row in self._read(self._folder / name)
+                )
                 self._stamps = stamps
             return self._rows
+
+    def _seen(self) -> Iterator[tuple[str, int, int]]:
+        """Give name, time and size of each file; one that goes at this moment is left out."""
+        for path in sorted(self._folder.iterdir()):
+            if path.suffix in (".json", ".csv"):
+                with contextlib.suppress(FileNotFoundError):
+                    status = path.stat()
+                    yield path.name, status.st_mtime_ns, status.st_size
 
     def answers(self, query: Dataset, transfer_syntax_uid: str) -> Iterator[bytes]:
         """Give the encoded items that match, with the attributes that the query has."""
@@ -65,7 +78,7 @@ class Worklist:
             text = path.read_text("utf-8-sig")
             found = _from_json(text) if path.suffix == ".json" else _from_csv(text)
             return [row for row in found if row]
-        except (OSError, ValueError, csv.Error) as error:
+        except (OSError, ValueError, RecursionError, csv.Error) as error:
             self._failed(f"The worklist file {path.name} is not read: {type(error).__name__}")
             return []
 
@@ -92,7 +105,15 @@ def _row(given: Mapping[str, Any]) -> Row:
     steps = flat.pop(SEQUENCE, None)
     if isinstance(steps, list) and steps and isinstance(steps[0], dict):
         flat.update(steps[0])
-    return {keyword: str(flat[keyword]) for keyword in KEYWORDS if flat.get(keyword) is not None}
+    return {k: _value(k, flat[k]) for k in KEYWORDS if flat.get(k) is not None}
+
+
+def _value(keyword: str, given: object) -> str:
+    """Return a value as DICOM writes it: 2026-01-31 and 08:30 of a spreadsheet without signs."""
+    text = str(given).strip()
+    sign = _SIGNS.get(dictionary_VR(keyword))
+    plain = text.replace(sign, "") if sign else text
+    return plain if plain.isdigit() else text
 
 
 def _tests(query: Dataset, keywords: tuple[str, ...]) -> Iterator[tuple[str, Predicate]]:

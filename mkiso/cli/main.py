@@ -123,11 +123,12 @@ def _run(argv: list[str], session: Session) -> int:
             return 0  # the reader of a help text has seen enough
         if isinstance(error, OSError) and not _HELP.isdisjoint(argv):
             error = DiskError(f"The help could not be written to stdout ({error.strerror}).")
-        result = _failure(error, session)
+        result = session.audited(_failure(error, session))
         session.keep_report(result)
+        return session.output.result(result)
     session.stop.only_note()
     if isinstance(result, Report):
-        return session.output.result(result)
+        return session.output.result(session.audited(result))
     return result if isinstance(result, int) else 0
 
 

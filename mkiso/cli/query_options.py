@@ -32,6 +32,9 @@ _WHICH, _SHOWN = "Which", "What is shown"
 #: What every command of the toolbox has, and those that take their time.
 tool_options = combine(receiver_option, config_options, json_option, verbose_option)
 long_tool_options = combine(tool_options, progress_option)
+#: Of those that move instances.
+requested_by_option = option("--requested-by", metavar="TEXT", group="Audit",
+                             help="Who asked for it; for the audit trail.")  # fmt: skip
 
 study_keys = combine(
     option("--study", "study", multiple=True, metavar="UID", group=_WHICH,

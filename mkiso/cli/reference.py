@@ -19,7 +19,7 @@ _HEAD = """\
 Made from the parser by `make docs`; do not edit it by hand. `mkiso COMMAND --help` says the same.
 
 What a library's own program does well is not rebuilt here: to see what is in a file, use
-`python -m pydicom show FILE` (dcmtk: `dcmdump FILE`)."""
+`pydicom show FILE` (dcmtk: `dcmdump FILE`)."""
 _WIDTH = 100
 
 

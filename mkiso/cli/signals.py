@@ -19,6 +19,7 @@ class Stop:
     def __init__(self) -> None:
         """Nobody did, yet."""
         self.signal_number = 0
+        self.outcome = "nothing was published"  # what a stop means for what was begun
         self._since = 0.0
         self._flag_only = False
 
@@ -39,9 +40,10 @@ class Stop:
 
     def error(self) -> MkisoError:
         """Return the failure that the signal means."""
+        outcome = f"; {self.outcome}" if self.outcome else ""
         if self.signal_number == signal.SIGINT:
-            return InterruptedJobError("Interrupted; nothing was published.")
-        return TerminatedJobError("Terminated; nothing was published.")
+            return InterruptedJobError(f"Interrupted{outcome}.")
+        return TerminatedJobError(f"Terminated{outcome}.")
 
     def _received(self, number: int, _frame: FrameType | None) -> None:
         now = time.monotonic()

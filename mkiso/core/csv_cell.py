@@ -23,9 +23,14 @@ def csv_cell(value: object) -> str:
         return ""
     if isinstance(value, (int, float)):
         return str(value)
-    text = "".join(" " if unicodedata.category(c) in _BROKEN else c for c in str(value))
+    text = one_line(str(value))
     first = next((c for c in text if c.isprintable() and not c.isspace()), "")
     return f"'{text}" if first in _SIGNS and first else text
+
+
+def one_line(text: str) -> str:
+    """Return a text with a blank for each control character and end of a line."""
+    return "".join(" " if unicodedata.category(c) in _BROKEN else c for c in text)
 
 
 def plain_cell(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from mkiso.core.csv_cell import one_line
 from mkiso.core.find_keys import KNOWN, UNIQUE_KEY, FindRequest, Key
 from mkiso.core.identifier import Attributes, decode_identifier
 from mkiso.core.listing import SHOWN_AS, Column, Row
@@ -122,5 +123,5 @@ def csv_keywords(request: FindRequest, rows: Sequence[Row]) -> tuple[str, ...]:
 
 
 def unique_value(request: FindRequest, row: Row) -> str:
-    """Return the unique key of a row's level."""
-    return row.get(UNIQUE_KEY[request.level], "")
+    """Return the unique key of a row's level, on one line whatever the archive says."""
+    return one_line(row.get(UNIQUE_KEY[request.level], ""))

@@ -50,6 +50,7 @@ class ProducedInstance:
     sop_class_uid: str
     sop_instance_uid: str
     series_instance_uid: str
+    is_image: bool = True  # reports, presentation states and key notes are named apart
     series_description: str = ""
     protocol_name: str = ""
 
@@ -112,8 +113,10 @@ def _series(uid: str, instances: list[ProducedInstance], performed_by: str) -> D
     item.SeriesInstanceUID = uid
     item.SeriesDescription = instances[0].series_description
     item.RetrieveAETitle = ""
-    item.ReferencedImageSequence = Items(_reference(instance) for instance in instances)
-    item.ReferencedNonImageCompositeSOPInstanceSequence = Items([])
+    item.ReferencedImageSequence = Items(_reference(i) for i in instances if i.is_image)
+    item.ReferencedNonImageCompositeSOPInstanceSequence = Items(
+        _reference(i) for i in instances if not i.is_image
+    )
     return item
 
 

@@ -31,6 +31,7 @@ PATIENT_ID = 0x00100020
 ISSUER_OF_PATIENT_ID = 0x00100021
 STUDY_INSTANCE_UID = 0x0020000D
 SERIES_INSTANCE_UID = 0x0020000E
+SERIES_NUMBER = 0x00200011
 NUMBER_OF_STUDY_INSTANCES = 0x00201208
 NUMBER_OF_SERIES_INSTANCES = 0x00201209
 
@@ -58,7 +59,7 @@ RETURN_KEYS: dict[str, tuple[tuple[int, str], ...]] = {
         (MODALITY, "CS"),
         (0x0008103E, "LO"),  # SeriesDescription
         (SERIES_INSTANCE_UID, "UI"),
-        (0x00200011, "IS"),  # SeriesNumber
+        (SERIES_NUMBER, "IS"),
         (NUMBER_OF_SERIES_INSTANCES, "IS"),
     ),
     "IMAGE": ((SOP_INSTANCE_UID, "UI"),),
@@ -78,6 +79,7 @@ _READ = frozenset(
         ISSUER_OF_PATIENT_ID,
         STUDY_INSTANCE_UID,
         SERIES_INSTANCE_UID,
+        SERIES_NUMBER,
         NUMBER_OF_STUDY_INSTANCES,
         NUMBER_OF_SERIES_INSTANCES,
     }
@@ -181,6 +183,7 @@ def matching_series(attributes: Attributes, study_instance_uid: str) -> Series |
         series_instance_uid=_require_uid(_uid(attributes, SERIES_INSTANCE_UID), "Series"),
         study_instance_uid=study_instance_uid,
         modality=_text(attributes, MODALITY),
+        series_number=_text(attributes, SERIES_NUMBER)[:12],
         number_of_instances=_count(attributes, NUMBER_OF_SERIES_INSTANCES),
     )
 
@@ -188,7 +191,8 @@ def matching_series(attributes: Attributes, study_instance_uid: str) -> Series |
 def matching_instance(attributes: Attributes, series: Series) -> ExpectedInstance | None:
     """Return the instance of an answer, or None when it is not an instance of this series.
 
-    Raises ProtocolError when it has no usable SOP Instance UID.
+    One whose SOP Instance UID nobody can ask for (longer than 64 characters, or none) is listed in
+    quotes: it will be missing, and is told by name.
     """
     if not _is_at_level(attributes, "IMAGE"):
         return None
@@ -196,8 +200,9 @@ def matching_instance(attributes: Attributes, series: Series) -> ExpectedInstanc
         return None
     if _uid(attributes, STUDY_INSTANCE_UID) not in ("", series.study_instance_uid):
         return None
+    uid = _uid(attributes, SOP_INSTANCE_UID)
     return ExpectedInstance(
-        _require_uid(_uid(attributes, SOP_INSTANCE_UID), "SOP"),
+        uid if is_uid(uid) else printable(uid),
         series.series_instance_uid,
         series.study_instance_uid,
         _uid(attributes, SOP_CLASS_UID),

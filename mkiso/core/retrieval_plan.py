@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
+from mkiso.core.contexts import is_uid
 from mkiso.core.model import ExpectedInstance, FindResult, Series
 
 #: UIDs in one IMAGE level request: 64 characters each must stay within one identifier of 64 KiB.
@@ -82,9 +83,12 @@ def rest_requests(
 
 
 def image_requests(missing: Sequence[ExpectedInstance]) -> tuple[Request, ...]:
-    """Return requests at IMAGE level for the missing instances, at most `MOST_UIDS` in each."""
+    """Return requests at IMAGE level for the missing instances, at most `MOST_UIDS` in each.
+
+    What is listed under no UID cannot be asked for by name.
+    """
     groups: dict[tuple[str, str], list[ExpectedInstance]] = {}
-    for instance in missing:
+    for instance in (each for each in missing if is_uid(each.sop_instance_uid)):
         key = (instance.study_instance_uid, instance.series_instance_uid)
         groups.setdefault(key, []).append(instance)
     return tuple(

@@ -117,6 +117,8 @@ def decode_command(raw: bytes | bytearray | memoryview) -> Command:
         if end - offset < 8:
             raise ProtocolError("The peer sent a command set that ends inside an element.")
         group, element, length = _HEADER.unpack_from(raw, offset)
+        if group != 0 and offset == _end_of_group(raw):
+            break  # Orthanc puts the failed instances of a C-GET behind it (1.10), in here
         offset += 8
         if group != 0 or length > end - offset:
             raise ProtocolError("The peer sent bytes that are not a DIMSE command set.")
@@ -134,6 +136,14 @@ def decode_command(raw: bytes | bytearray | memoryview) -> Command:
         if keyword not in command:
             raise ProtocolError(f"The peer sent a command set without {keyword}.")
     return command
+
+
+def _end_of_group(raw: bytes) -> int:
+    """Return where group 0000 ends by its own Group Length, 0 when it does not say."""
+    if len(raw) < _GROUP_LENGTH.size:
+        return 0
+    *tag_and_size, length = _GROUP_LENGTH.unpack_from(raw)
+    return _GROUP_LENGTH.size + int(length) if tag_and_size == [0, 0, 4] else 0
 
 
 def response_to(request: Command, status: int, **more: Any) -> Command:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 from mkiso.core.contexts import (
     EXPLICIT_VR_LITTLE_ENDIAN,
     IMPLICIT_VR_LITTLE_ENDIAN,
@@ -22,6 +25,7 @@ from mkiso.network.transport import (
     connect,
 )
 
+_TICK_SECONDS = 0.25
 _TRANSFER_SYNTAXES = (IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN)
 
 
@@ -30,19 +34,23 @@ def echo(
     *,
     calling_ae_title: str,
     deadlines: Deadlines | None = None,
+    require_running: Callable[[], None] = lambda: None,
 ) -> None:
     """Send one C-ECHO to `node` and return when it was answered with success.
 
+    `require_running` is called several times a second while nothing comes, and raises to end it.
     Raises as `connect` does (75, 76, 78), ProtocolError when the node does not do C-ECHO or answers
     with a failure.
     """
+    deadlines = deadlines or Deadlines(connect_seconds=node.connect_timeout_seconds)
     association = connect(
         node.host,
         node.port,
         calling_ae_title=calling_ae_title,
         called_ae_title=node.ae_title,
         contexts=[ProposedContext(VERIFICATION, _TRANSFER_SYNTAXES)],
-        deadlines=deadlines or Deadlines(connect_seconds=node.connect_timeout_seconds),
+        deadlines=deadlines,
+        require_running=require_running,
         maximum_length=node.maximum_length,
         tls=client_context(node.tls),
     )
@@ -57,6 +65,9 @@ def echo(
             "AffectedSOPClassUID": VERIFICATION,
         }
         association.send(context.context_id, command)
+        end = time.monotonic() + deadlines.idle_seconds
+        while time.monotonic() < end and not association.readable(_TICK_SECONDS):
+            require_running()
         message = _answer(association, node)
         if message is None:
             raise AssociationLostError(f"{node.name} released the association in a C-ECHO.")
@@ -65,7 +76,7 @@ def echo(
 
 def _answer(association: Association, node: Node) -> Message | None:
     try:
-        return association.receive()
+        return association.receive(_TICK_SECONDS)
     except PeerStalledError as error:
         raise PeerStalledError(
             f"{node.name} takes the association and then does not answer the C-ECHO: it hangs or "

@@ -69,6 +69,8 @@ class StorageJob:
     stored: Callable[[object], bool]
     #: Prepares for the next `begin` while the peer prepares its next instance. May raise OSError.
     make_ready: Callable[[], None] = lambda: None
+    #: Told `AET@ADDRESS` of who sent the instance that `stored` gets next, in that same thread.
+    sent_by: Callable[[str], object] = lambda _sender: None
 
 
 class StoreSession:
@@ -191,13 +193,16 @@ class StoreSession:
 
     def _handing_over(self, kept: object, sop_instance_uid: str) -> Callable[[], None]:
         """Return what gives an accepted instance to the job, for the bookkeeping thread."""
-        job = self._job
+        job, association = self._job, self._association
 
         def settle() -> None:
             is_new = False
             try:
                 self._log(f"C-STORE {sop_instance_uid}: 0000H")
-                is_new = job is not None and job.stored(kept)
+                if job is not None:
+                    title = harmless_ae_title(association.calling_ae_title)
+                    job.sent_by(f"{title}@{association.peer_address}")
+                    is_new = job.stored(kept)
             except OSError as error:
                 raise disk_error(error) from error
             finally:

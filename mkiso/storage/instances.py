@@ -35,8 +35,10 @@ _DIRECT_BYTES = 64 * 1024
 _HASH_BYTES = 256 * 1024
 #: Hashed at a time while an object still arrives: its end must not wait long for it.
 _CATCH_UP_BYTES = 16 << 20
-#: How often the free space is looked at: by time, and within a long object by its size.
+#: How often the free space is looked at: by time, by what was written of the bytes that are to stay
+#: free (a fast sender fills them within that time), and within a long object by its size.
 _SPACE_CHECK_SECONDS = 0.5
+_SPACE_CHECK_PART = 8
 _SPACE_CHECK_BYTES = 64 << 20
 
 
@@ -52,14 +54,17 @@ class InstanceStore:
         max_instance_bytes: int = MAX_INSTANCE_BYTES,
         free_bytes: Callable[[Path], int] | None = None,
         adopted: Sequence[ReceivedInstance] = (),
+        durable: bool = False,
     ) -> None:
         """Use the existing `folder`, of which at least `minimum_free_bytes` stay free.
 
-        `adopted` instances of an earlier run are in it already.
+        `adopted` instances of an earlier run are in it already. With `durable` an instance that was
+        kept is there after a power cut, too.
         """
         self.folder = folder
         self.duplicates = 0  # instances that came again with the same bytes
         self.conflicts: list[str] = []  # SOP Instance UIDs that came with two contents
+        self.durable = durable
         self._minimum_free_bytes = minimum_free_bytes
         self.max_instance_bytes = max_instance_bytes
         self._free_bytes = free_bytes or _free_bytes
@@ -71,14 +76,17 @@ class InstanceStore:
         self._hashes = {i.sop_instance_uid: i.sha256 for i in adopted if i.sha256}
         self._memory = threading.local()  # one buffer for each thread that hashes
         self._next_look = 0.0  # on the monotonic clock
+        self._unseen_bytes = 0  # written since
 
     def begin(
         self, sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str
     ) -> InstanceWriter:
         """Open a new instance. Raises OSError; ENOSPC also when too little would stay free."""
-        if time.monotonic() >= self._next_look:
+        is_much = self._unseen_bytes * _SPACE_CHECK_PART >= self._minimum_free_bytes
+        if is_much or time.monotonic() >= self._next_look:
             self.require_room(0)  # as long as there is none, each instance looks
             self._next_look = time.monotonic() + _SPACE_CHECK_SECONDS
+            self._unseen_bytes = 0
         uids = (sop_class_uid, sop_instance_uid, transfer_syntax_uid)
         try:
             number, descriptor = self._spares.pop()
@@ -102,6 +110,10 @@ class InstanceStore:
             os.close(descriptor)
             with contextlib.suppress(OSError):
                 os.unlink(self.part_path(number))  # noqa: PTH108 - as it was created
+
+    def count(self, size_bytes: int) -> None:
+        """Take note that so much was written."""
+        self._unseen_bytes += size_bytes
 
     def part_path(self, number: str) -> str:
         """Return the name of an instance's file while it is written."""
@@ -148,6 +160,14 @@ class InstanceStore:
                 f"Less than {self._minimum_free_bytes / 1e6:,.0f} MB free",
                 str(self.folder),
             )
+
+    def sync_folder(self) -> None:
+        """Bring the names in the folder to the disk. Raises OSError."""
+        descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
     def read_header(
         self, head: bytes, read_at: Callable[[int, int], bytes], size: int, syntax: str
@@ -216,6 +236,9 @@ class InstanceWriter:
             bytes(self._head), self._read_at, size, self._transfer_syntax_uid
         )
         self._head = bytearray()
+        self._store.count(self._written)
+        if self._store.durable:
+            os.fsync(self._descriptor)
         self._close()  # a file system may say only now that it has no room (NFS)
         return self._parsed
 
@@ -223,6 +246,8 @@ class InstanceWriter:
         """Give the finished file its name; return what `InstanceStore.settle` takes."""
         os.rename(self._path, self._final_path)  # noqa: PTH104 - as cheap as can be, per instance
         self._path = self._final_path
+        if self._store.durable:
+            self._store.sync_folder()
         return self
 
     def discard(self) -> None:

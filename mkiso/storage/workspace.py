@@ -10,11 +10,13 @@ import errno
 import fcntl
 import os
 import resource
+import secrets
 import shutil
 import stat
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -52,13 +54,7 @@ def require_output_folder(folder: Path, mode: int = 0o750) -> bool:
     made = False
     try:
         if not folder.is_dir():
-            if folder.exists():
-                raise CantCreateError(
-                    f"The output folder {folder} is not a folder; choose another with --output."
-                )
-            with contextlib.suppress(FileExistsError):  # another run was quicker: it is there
-                folder.mkdir()
-                made = True
+            made = _made(folder)
             if made:
                 with contextlib.suppress(OSError):  # a network share may know no permissions
                     folder.chmod(mode)
@@ -67,6 +63,19 @@ def require_output_folder(folder: Path, mode: int = 0o750) -> bool:
     except OSError as error:
         raise _unusable(folder, error) from error
     return made
+
+
+def _made(folder: Path) -> bool:
+    """Make the folder; False: another run was quicker. Raises CantCreateError and OSError."""
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        if folder.is_dir():
+            return False
+        raise CantCreateError(
+            f"The output folder {folder} is not a folder; choose another with --output."
+        ) from None
+    return True
 
 
 def free_bytes(folder: Path) -> int:
@@ -133,7 +142,7 @@ class Workspace:
         except OSError as error:
             self._unlock()
             if not isinstance(error, FileExistsError):
-                shutil.rmtree(making, ignore_errors=True)
+                _discard(making)
             raise _unusable(self.folder.parent, error) from error
 
     def _adopt(self) -> bool:
@@ -181,6 +190,31 @@ class Workspace:
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
+
+
+@contextlib.contextmanager
+def private_folder(purpose: str) -> Iterator[Path]:
+    """Give a folder among the temporary ones for what nobody keeps, gone at the end.
+
+    What runs of this user that were killed left there goes first. Raises DiskError.
+    """
+    place = Path(tempfile.gettempdir())
+    sweep_stale(place, owner=os.geteuid())
+    with contextlib.ExitStack() as stack:
+        try:
+            work = stack.enter_context(Workspace(place, f"{purpose}-{secrets.token_hex(4)}"))
+        except MkisoError as error:
+            raise DiskError(f"There is no room for temporary files in {place}.") from error
+        yield work.folder
+
+
+def _discard(making: Path) -> None:
+    """Remove a folder that was not finished; without opening it, as no handle may be left."""
+    for name in FOLDER_OWN_FILES:
+        with contextlib.suppress(OSError):
+            (making / name).unlink()
+    with contextlib.suppress(OSError):
+        making.rmdir()
 
 
 def _remove_unfinished(folder: Path) -> None:
@@ -236,12 +270,14 @@ def sweep_stale(
     now: float | None = None,
     *,
     only: str = "",
+    owner: int | None = None,
 ) -> tuple[str, ...]:
     """Remove the work folders that dead runs left in `output_folder`; return their names.
 
     Dead is who does not hold the lock any more: the kernel frees it on SIGKILL and power loss.
     Folders that cannot be removed (another user's) are left, and for a day those that another
-    attempt at the job may take over. `only` is the name of the one folder that is looked at.
+    attempt at the job may take over. `only` is the name of the one folder that is looked at; with
+    an `owner`, only that user's are: in a place for everybody, others may put anything there.
     """
     swept = []
     moment = time.time() if now is None else now
@@ -251,6 +287,8 @@ def sweep_stale(
                 continue
             if entry.name.startswith(PREFIX) and entry.is_dir(follow_symlinks=False):
                 folder = Path(entry.path)
+                if owner is not None and folder.lstat().st_uid != owner:
+                    continue
                 if not _is_resumable(folder, moment) and _is_dead(folder, moment):
                     _remove(folder)
                     if not folder.exists():

@@ -154,6 +154,9 @@ class _Finding:
             yield from self._ask(level, {})
             return
         for parent in self._rows(above):
+            if not parent[UNIQUE_KEY[above]]:  # asked for below nothing, a node may give anything
+                self._found.dropped += 1
+                continue
             unique = {
                 UNIQUE_KEY[each]: parent[UNIQUE_KEY[each]]
                 for each in LEVELS[1 : LEVELS.index(level)]

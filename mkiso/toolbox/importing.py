@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from mkiso.core.audit_transfers import Transfer, Way
 from mkiso.core.context import Progress
 from mkiso.core.disc_content import CheckResult
 from mkiso.core.disc_import import Reconciliation, reconcile_disc
@@ -45,6 +46,8 @@ def import_disc(
     result = check_path(path, progress)
     if not result.instances:
         raise DataError(f"There is no readable DICOM file at {path}.")
+    transfer = Transfer(Way.IMPORTED, failed=len(result.instances))
+    world.transfers.append(transfer)
     if not several_patients and any(finding.id == _SEVERAL for finding in result.findings):
         raise AmbiguousError(
             f"{path} holds objects of several patients; nothing was sent. Look at it, and give "
@@ -53,7 +56,13 @@ def import_disc(
     reconciliation = _reconciled(path, result, world)
     for sentence in reconciliation.sentences:
         world.warn(sentence)
-    sent = send_all(sending, world)
+    try:
+        sent = send_all(sending, world)
+    finally:
+        for each in world.transfers:
+            if each.way is Way.SENT:  # what was read is what was to be sent
+                transfer.studies = each.studies
+                transfer.taken, transfer.failed = each.taken, each.failed
     error = sent.error
     if error is None and (reconciliation.missing or reconciliation.unsafe):
         lacking = len(reconciliation.missing) + reconciliation.unsafe

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from mkiso.core.audit_transfers import Transfer, Way
+from mkiso.core.audited_studies import listed_studies
 from mkiso.core.context import Context, Progress
 from mkiso.core.dimse_status import Outcome as Meaning
 from mkiso.core.dimse_status import Service, describe, meaning_of
@@ -24,6 +26,7 @@ from mkiso.network.sub_operations import RetrieveOutcome, SubOperations
 from mkiso.stages import find
 from mkiso.toolbox.choosing import chosen_studies
 from mkiso.toolbox.retrieving import only_series
+from mkiso.toolbox.trail import utc_now
 from mkiso.toolbox.world import World
 
 _TICK_SECONDS = 0.1
@@ -68,6 +71,7 @@ def move_all(
     for selection in selections:
         moved = Moved(selection)
         moves.append(moved)
+        began = utc_now()
         context = world.context(job)
         try:
             uids = chosen_studies(selection, context)
@@ -76,7 +80,25 @@ def move_all(
         except MkisoError as error:
             world.require_running()
             moved.error = error
+        finally:
+            to = look_at or Node(destination_ae_title, destination_ae_title, "", 0)
+            world.transfers.append(_transfer(job.archive, to, moved, began))
     return tuple(moves)
+
+
+def _transfer(source: Node, destination: Node, moved: Moved, began: str) -> Transfer:
+    """Return what the audit trail is told: as far as anybody knows."""
+    listed = len(moved.found.expected) if moved.found else 0
+    return Transfer(
+        Way.MOVED,
+        source,
+        destination,
+        asked=moved.selection.told,
+        studies=listed_studies(moved.found),
+        taken=moved.instances,
+        failed=max(0, listed - moved.instances),
+        began=began,
+    )
 
 
 class _Mover:

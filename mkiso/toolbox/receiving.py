@@ -1,7 +1,7 @@
 """Receive: a storage SCP that runs until it is stopped, into a tidy folder, with an event a study.
 
-An instance is answered with 0000H when it is a file of its own in the spool; it gets its place
-right after, and what a killed run left in the spool gets its place at the next start.
+An instance is answered with 0000H when it is a file of its own in the spool, and on the disk. It
+gets its place right after; what a killed run left in the spool gets it at the next start.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from mkiso.core.job import ReceiverAddress
-from mkiso.core.model import ReceivedInstance
+from mkiso.core.audit_transfers import Transfer, Way
+from mkiso.core.audited_studies import studies_of
+from mkiso.core.header import LevelCache
+from mkiso.core.job import Node, ReceiverAddress
 from mkiso.errors import DiskError, TemporaryError, UsageError
 from mkiso.network.port_lock import PortLock
 from mkiso.network.receiver import Receiver, StorageJob
@@ -25,6 +27,7 @@ from mkiso.network.reception import Reception
 from mkiso.network.tls import server_context
 from mkiso.storage.instances import InstanceStore, InstanceWriter
 from mkiso.storage.workspace import require_output_folder
+from mkiso.toolbox.placing import Placing
 from mkiso.toolbox.study_journal import StudyEvent, StudyJournal
 from mkiso.toolbox.study_program import StudyProgram
 from mkiso.toolbox.tidy_folder import TidyFolder, read_instance, sha256_of, sync_path
@@ -51,6 +54,7 @@ class Receiving:
     networks: tuple[str, ...] = ()  # from where; (): from everywhere
     minimum_free_bytes: int = 0
     maximum_associations: int = 64
+    durable: bool = True  # 0000H is answered when a power cut takes nothing back any more
 
 
 class LastingReception(Reception):
@@ -86,9 +90,11 @@ class StudyReceiver:
         self._spool = receiving.folder.absolute() / _SPOOL
         self._tidy = TidyFolder(receiving.folder.absolute(), receiving.sort)
         self._since_forgotten = 0
+        self._sender = ""
         self.receiver: Receiver
         self._store: InstanceStore
         self._journal: StudyJournal
+        self._placing: Placing
         self._program: StudyProgram | None = None
 
     def __enter__(self) -> StudyReceiver:  # noqa: PYI034 - typing.Self is of Python 3.11
@@ -110,14 +116,16 @@ class StudyReceiver:
 
     def tick(self) -> None:
         """Tell of the studies that have been quiet. Call it a few times a second."""
+        self._placing.place()
         try:
             events = self._journal.due()
+            for event in events if not self._receiving.durable else ():
+                for path in event.content["files"]:
+                    sync_path(Path(path))  # before anybody builds on them
         except OSError as error:
             self._world.log(f"the journals cannot be read: {error.strerror}")
             return
         for event in events:
-            for path in event.content["files"]:
-                sync_path(Path(path))  # before anybody builds on them
             self._event(event)
             if self._program is None:
                 self._settle(event, done=True)
@@ -132,10 +140,16 @@ class StudyReceiver:
             self._spool.mkdir(mode=0o700, exist_ok=True)
             self._lock_spool()
             self._journal = StudyJournal(
-                self._spool / _STUDIES, self._tidy.folder, receiving.quiet_seconds
+                self._spool / _STUDIES,
+                self._tidy.folder,
+                receiving.quiet_seconds,
+                durable=receiving.durable,
             )
+            self._placing = Placing(self._tidy, self._journal, self._world.log)
             self._store = InstanceStore(
-                self._spool, minimum_free_bytes=receiving.minimum_free_bytes
+                self._spool,
+                minimum_free_bytes=receiving.minimum_free_bytes,
+                durable=receiving.durable,
             )
             self._stack.callback(self._store.close)
             self._recover()
@@ -150,6 +164,7 @@ class StudyReceiver:
                 log=self._world.log,
             )
             self._stack.callback(self._program.stop, _STOP_SECONDS)
+        self._stack.callback(self._placing.place)
         self._listen()
 
     def _listen(self) -> None:
@@ -186,37 +201,28 @@ class StudyReceiver:
             peer_allowed=peer_allowed,
             calling_ae_title_allowed=lambda title: not titles or title.strip() in titles,
             move_originator_allowed=lambda _ae_title, _message_id: True,
-            begin=self._store.begin,
+            begin=self._begin,
             wanted=lambda _study, _series: True,
             stored=self._stored,
             make_ready=self._store.make_ready,
+            sent_by=self._note_sender,
         )
 
+    def _note_sender(self, sender: str) -> None:
+        self._sender = sender
+
+    def _begin(self, *uids: str) -> InstanceWriter:
+        self._placing.require_room()
+        return self._store.begin(*uids)
+
     def _stored(self, kept: object) -> bool:
-        """Place an accepted instance; True when it is new. In the one bookkeeping thread."""
+        """Have an accepted instance placed, soon. In the one bookkeeping thread."""
         assert isinstance(kept, InstanceWriter)  # noqa: S101 - what `begin` gave
-        is_new = self._place(kept.received())
+        self._placing.add(kept.received(), self._sender)
         self._since_forgotten += 1
         if self._since_forgotten >= _FORGET_AFTER:
             self._since_forgotten = 0
             self._store.forget()
-        return is_new
-
-    def _place(self, instance: ReceivedInstance) -> bool:
-        """Write an instance down, then move it to its place: killed in between, it is done again.
-
-        False: it was here already.
-        """
-        path = self._tidy.free_place(instance)
-        if path is None:
-            instance.path.unlink()
-            return False
-        if not path.stem.endswith(instance.sop_instance_uid):
-            self._world.log(
-                f"{instance.sop_instance_uid} came again with another content: kept beside it"
-            )
-        self._journal.note(instance, path)
-        instance.path.replace(path)
         return True
 
     def _recover(self) -> None:
@@ -228,10 +234,11 @@ class StudyReceiver:
                 if instance is None:  # the disk has lost some of it
                     path.replace(path.with_suffix(".unreadable"))
                     continue
-                self._place(dataclasses.replace(instance, sha256=sha256_of(path)))
+                self._placing.add(dataclasses.replace(instance, sha256=sha256_of(path)))
                 count += 1
             elif path.suffix == ".part":
                 path.unlink()
+        self._placing.place()
         if count:
             self._world.say(f"{count} instances of an earlier run have got their place.")
 
@@ -259,6 +266,27 @@ class StudyReceiver:
             self._world.log(f"not stored: {error}")
         else:
             self._bug(error)
+
+
+def transfers_of(event: StudyEvent, folder: Path) -> tuple[Transfer, ...]:
+    """Return what the audit trail is told of a study that came: whose it is, and from whom.
+
+    `folder` is the receiver's: the study's own may be named by its patient.
+    """
+    levels: LevelCache = {}
+    found = (read_instance(Path(path), levels) for path in event.content["files"])
+    instances = [instance for instance in found if instance is not None]
+    studies = studies_of(instances)
+    return tuple(
+        Transfer(Way.PUSHED, _sender(sender), folder=str(folder), studies=studies, taken=count)
+        for sender, count in event.senders.items()
+    )
+
+
+def _sender(text: str) -> Node:
+    """Return the node of `AET@ADDRESS`; "" is one that nobody knows any more."""
+    title, _, address = text.rpartition("@")
+    return Node(text, title or "?", address, 0)
 
 
 def require_networks(texts: tuple[str, ...]) -> tuple[str, ...]:

@@ -9,6 +9,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mkiso.core.audit_alerts import Stranger
+from mkiso.core.audit_transfers import Transfer, Way
+from mkiso.core.audited_studies import listed_studies, studies_of
 from mkiso.core.context import Context
 from mkiso.core.display_text import counted
 from mkiso.core.job import Job
@@ -17,6 +20,7 @@ from mkiso.core.study_list import Selection
 from mkiso.errors import DiskError, IncompleteError, MkisoError, NotFoundError
 from mkiso.network.our_receiver import bound_receiver
 from mkiso.stages import find, retrieve
+from mkiso.stages.audit import strangers_of
 from mkiso.storage.workspace import Workspace, require_free, require_output_folder, sweep_stale
 from mkiso.toolbox.choosing import chosen_studies
 from mkiso.toolbox.tidy_folder import MARKER, TidyFolder
@@ -77,16 +81,37 @@ def _one(job: Job, selection: Selection, tidy: TidyFolder, world: World) -> Outc
     try:
         uids = chosen_studies(selection, context)
         chosen = dataclasses.replace(job, study_instance_uids=uids, per_patient=True)
-        _retrieve(context.for_job(chosen), selection, tidy, outcome)
+        _retrieve(context.for_job(chosen), tidy, outcome, world.strangers)
     except MkisoError as error:
         world.require_running()  # a signal ends all
         outcome.error = error
+    finally:
+        world.transfers.append(_transfer(job, outcome))
     return outcome
 
 
-def _retrieve(context: Context, selection: Selection, tidy: TidyFolder, outcome: Outcome) -> None:
+def _transfer(job: Job, outcome: Outcome) -> Transfer:
+    """Return what the audit trail is told; instances of an earlier run did not come now."""
+    result, found = outcome.retrieved, outcome.found
+    studies = studies_of(result.instances) if result else ()
+    listed = len(found.expected) if found else 0
+    lacking = max(0, listed - outcome.already_there - outcome.arrived)
+    return Transfer(
+        Way.RECEIVED,
+        job.archive,
+        folder=str(job.output_folder),
+        asked=outcome.selection.told,
+        studies=studies or listed_studies(found),
+        taken=outcome.arrived,
+        failed=result.missing_count if result else lacking,
+    )
+
+
+def _retrieve(
+    context: Context, tidy: TidyFolder, outcome: Outcome, strangers: list[Stranger]
+) -> None:
     """Find, receive and place. Raises what the stages raise, and IncompleteError for a gap."""
-    series = selection.series_instance_uids
+    series = outcome.selection.series_instance_uids
 
     def listed() -> FindResult:
         return only_series(find.run(context), series)
@@ -104,6 +129,9 @@ def _retrieve(context: Context, selection: Selection, tidy: TidyFolder, outcome:
         )
         is_move = context.job.archive.retrieve == "move"
         receiver = bound_receiver(context, stack) if is_move else None
+        if receiver is not None:
+            seen = receiver.reception
+            stack.callback(lambda: strangers.extend(strangers_of(seen)))
         outcome.found = listed()
         here = tidy.found(outcome.found.expected)
         outcome.already_there = len(here)

@@ -6,25 +6,33 @@ import contextlib
 import dataclasses
 import json
 import os
-import tempfile
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mkiso.core.commitment import Commitment
+from mkiso.core.audit_transfers import Transfer, Way
+from mkiso.core.audited_studies import studies_of
 from mkiso.core.context import Progress
 from mkiso.core.display_text import counted
 from mkiso.core.job import Node, ReceiverAddress
 from mkiso.core.report import FailedInstance, ForwardReport
 from mkiso.errors import CantCreateError, DataError, ForwardError, MkisoError, ProtocolError
-from mkiso.network.commitment import CommitmentListener, request_commitment
+from mkiso.later import later
 from mkiso.network.echo import echo
 from mkiso.network.store import OutgoingFile, StoreResult, StoreSurroundings, send_files
 from mkiso.stages.forward import decoded_file
-from mkiso.toolbox.sources import Sources
+from mkiso.storage.workspace import private_folder
+from mkiso.toolbox.sources import LACKING, Sources
+from mkiso.toolbox.trail import utc_now
 from mkiso.toolbox.world import World
+
+if TYPE_CHECKING:
+    from mkiso.core.commitment import Commitment
+    from mkiso.network import commitment
+else:  # pydicom takes longer to import than many a study to send
+    (commitment,) = later("mkiso.network.commitment")
 
 _CONFLICT = "two files with this UID and different contents"
 _REPORT_VERSION = 1
@@ -81,8 +89,8 @@ def send_all(sending: Sending, world: World) -> Sent:
     talked to at all, what a signal is.
     """
     sent = Sent(sending.node)
-    with tempfile.TemporaryDirectory(prefix="mkiso-send-") as temporary:
-        sources = Sources(Path(temporary), world.require_running)
+    with private_folder("send") as temporary:
+        sources = Sources(temporary, world.require_running)
         sources.add(sending.paths)
         sent.not_sent = dict(sources.not_sent)
         sent.conflicts = tuple(sources.conflicts)
@@ -95,10 +103,20 @@ def send_all(sending: Sending, world: World) -> Sent:
         sent.taken_before = sum(1 for uid in sources.files if uid in before)
         if not sources.files:
             raise DataError("There is no DICOM file at what is to be sent.")
-        _require_there(sending)
+        transfer = Transfer(
+            Way.SENT,
+            sending.node,
+            studies=studies_of(sources.headers[file.sop_instance_uid] for file in files),
+            failed=len(files),
+            began=utc_now(),
+        )
+        world.transfers.append(transfer)
+        _require_there(sending, world)
         try:
             _send(sending, files, sent, world)
         finally:
+            transfer.taken = sent.taken
+            transfer.failed = len(files) - sent.taken
             if sending.report_file is not None:
                 _write_report(sending, sources, sent, before)
         references = [
@@ -106,16 +124,20 @@ def send_all(sending: Sending, world: World) -> Sent:
             for uid, file in sources.files.items()
             if uid in before or (uid in sent.results and sent.results[uid].is_taken)
         ]
-    sent.error = _failure(sent)
+    sent.error = _failure(sent) or _lack(sent)
     if sending.commit and references:
         _commit(sending, references, sent, world)
     return sent
 
 
-def _require_there(sending: Sending) -> None:
+def _require_there(sending: Sending, world: World) -> None:
     """Raise why the node cannot be talked to; that it does no C-ECHO is no reason."""
     with contextlib.suppress(ProtocolError):
-        echo(sending.node, calling_ae_title=sending.calling_ae_title)
+        echo(
+            sending.node,
+            calling_ae_title=sending.calling_ae_title,
+            require_running=world.require_running,
+        )
 
 
 def _send(sending: Sending, files: Sequence[OutgoingFile], sent: Sent, world: World) -> None:
@@ -153,6 +175,18 @@ def _failure(sent: Sent) -> MkisoError | None:
     )
 
 
+def _lack(sent: Sent) -> DataError | None:
+    """Return what it means that something was there to be sent and could not be read."""
+    lacking = sum(sent.not_sent.get(reason, 0) for reason in LACKING)
+    if not lacking:
+        return None
+    return DataError(
+        f"{sent.node.name} took {counted(sent.taken + sent.taken_before, 'instance')}; "
+        f"{counted(lacking, 'file or folder', 'files or folders')} could not be read and "
+        "did not go: the warnings say why."
+    )
+
+
 def _commit(
     sending: Sending, references: Sequence[tuple[str, str]], sent: Sent, world: World
 ) -> None:
@@ -160,14 +194,16 @@ def _commit(
     with contextlib.ExitStack() as stack:
         listener = None
         try:
-            listener = stack.enter_context(CommitmentListener(sending.receiver, sending.node))
+            listener = stack.enter_context(
+                commitment.CommitmentListener(sending.receiver, sending.node)
+            )
         except MkisoError as error:
             world.warn(
                 f"{error.message} A report that the node sends on an association of its own is not "
                 "heard."
             )
         try:
-            sent.commitment = request_commitment(
+            sent.commitment = commitment.request_commitment(
                 sending.node,
                 references,
                 calling_ae_title=sending.calling_ae_title,
@@ -212,6 +248,7 @@ def _write_report(sending: Sending, sources: Sources, sent: Sent, before: frozen
         result = sent.results.get(uid)
         taken = uid in before or (result is not None and result.is_taken)
         status = "before" if uid in before else "not sent" if result is None else _said(result)
+        status = _CONFLICT if uid in sent.conflicts else status
         source = sources.names[uid]
         rows.append({"sop_instance_uid": uid, "source": source, "taken": taken, "status": status})
     report = {

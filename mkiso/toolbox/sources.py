@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import lzma
 import os
 import shutil
 import stat
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from mkiso.core.byte_source import HeaderError
-from mkiso.core.header import LevelCache, read_header
+from mkiso.core.header import LevelCache, ParsedHeader, read_header
 from mkiso.disc.dicomdir_reader import MEDIA_STORAGE_DIRECTORY, parse_dicomdir
 from mkiso.disc.file_meta import MAX_META_BYTES, is_dicom, parse_file_meta
 from mkiso.disc.iso_reader import read_iso
@@ -26,6 +29,9 @@ DAMAGED = "damaged or without UIDs"
 UNREADABLE = "unreadable"
 NOT_THERE = "named by DICOMDIR, not there"
 TWICE = "the same instance again"
+A_LINK = "a symbolic link inside a folder"
+#: What was there to be sent and is not: who asked for it must hear of it.
+LACKING = (DAMAGED, UNREADABLE, NOT_THERE)
 
 _HEAD_BYTES = 256 * 1024
 _PIECE = 1 << 20
@@ -33,6 +39,11 @@ _ISO_SIGNATURE = (32769, b"CD001")  # ECMA-119 8.1.2, in sector 16
 _ZIP_SIGNATURES = (b"PK\x03\x04", b"PK\x05\x06")
 _MOST_DICOMDIR_BYTES = 512 << 20
 _SPARE_BYTES = 64 << 20
+#: What Python raises for a ZIP archive that is damaged, encrypted or of a kind it does not know.
+_DAMAGED_ZIP = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError),
+    *(NotImplementedError, RuntimeError, EOFError),
+)
 
 ReadAt = Callable[[int, int], bytes]
 
@@ -43,6 +54,7 @@ class Sources:
     def __init__(self, temporary: Path, require_running: Callable[[], None]) -> None:
         """Begin with nothing; `require_running` raises to stop reading."""
         self.files: dict[str, OutgoingFile] = {}  # by SOP Instance UID
+        self.headers: dict[str, ParsedHeader] = {}
         self.names: dict[str, str] = {}  # where each comes from
         self.not_sent: Counter[str] = Counter()
         self.conflicts: list[str] = []  # SOP Instance UIDs with two contents
@@ -67,9 +79,15 @@ class Sources:
                 self._add_file(path)
 
     def _add_folder(self, folder: Path) -> None:
-        for path in _files(folder):
+        def unreadable(_error: OSError) -> None:
+            self.not_sent[UNREADABLE] += 1
+
+        for path in _files(folder, unreadable):
             self._require_running()
-            self._add_dicom(path, str(path))
+            if path.is_symlink():
+                self.not_sent[A_LINK] += 1
+            else:
+                self._add_dicom(path, str(path))
 
     def _add_file(self, path: Path) -> None:
         head = _head(path)
@@ -116,13 +134,14 @@ class Sources:
             return
         syntax = meta.transfer_syntax_uid
         uids = (parsed.sop_class_uid, parsed.sop_instance_uid, syntax)
-        self._take(OutgoingFile(path, data, length, *uids), name)
+        self._take(OutgoingFile(path, data, length, *uids), name, parsed)
 
-    def _take(self, file: OutgoingFile, name: str) -> None:
+    def _take(self, file: OutgoingFile, name: str, header: ParsedHeader) -> None:
         uid = file.sop_instance_uid
         first = self.files.setdefault(uid, file)
         if first is file:
             self.names[uid] = name
+            self.headers[uid] = header
         elif first.transfer_syntax_uid != file.transfer_syntax_uid or _hash(first) != _hash(file):
             if uid not in self.conflicts:
                 self.conflicts.append(uid)
@@ -169,12 +188,11 @@ class Sources:
                     self._require_running()
                     if not member.is_dir():
                         self._add_member(archive, member, path)
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
-            raise DataError(
-                f"{path} is a ZIP archive that cannot be read: damaged, encrypted, or packed in an "
-                "unknown way; unpack it by hand."
-            ) from error
+        except _DAMAGED_ZIP as error:
+            raise _damaged_zip(path) from error
         except OSError as error:
+            if error.errno in (None, errno.EINVAL):  # bz2's, or a place before the beginning
+                raise _damaged_zip(path) from error
             raise DiskError(f"{path} cannot be unpacked: {error.strerror or error}.") from error
 
     def _add_member(self, archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> None:
@@ -191,14 +209,25 @@ class Sources:
         self._add_dicom(unpacked, f"{path}/{member.filename}")
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    """Give every regular file below a folder, in the order of the names; links are not followed."""
-    for place, folders, names in os.walk(folder):
+def _files(folder: Path, unreadable: Callable[[OSError], None]) -> Iterator[Path]:
+    """Give every regular file below a folder, in the order of the names, and every link."""
+    for place, folders, names in os.walk(folder, onerror=unreadable):
         folders.sort()
-        for name in sorted(names):
+        for name in (*folders, *sorted(names)):
             path = Path(place, name)
-            if path.is_file() and not path.is_symlink():
-                yield path
+            try:
+                if path.is_symlink() or path.is_file():
+                    yield path
+            except OSError as error:
+                if name not in folders:  # those are met again, when they are gone into
+                    unreadable(error)
+
+
+def _damaged_zip(path: Path) -> DataError:
+    return DataError(
+        f"{path} is a ZIP archive that cannot be read: damaged, encrypted, or packed in an "
+        "unknown way; unpack it by hand."
+    )
 
 
 def _head(path: Path) -> bytes:

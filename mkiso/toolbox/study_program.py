@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
 import shutil
+import signal
 import subprocess
 import threading
 from collections.abc import Callable
@@ -47,6 +49,7 @@ class StudyProgram:
         self._log = log
         self._pauses = pauses
         self._stopping = threading.Event()
+        self._running: subprocess.Popen[bytes] | None = None
         self._events: queue.SimpleQueue[StudyEvent | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="study program", daemon=True)
         self._thread.start()
@@ -56,10 +59,18 @@ class StudyProgram:
         self._events.put(event)
 
     def stop(self, grace_seconds: float) -> None:
-        """Let the run that goes on end within the grace; the others wait for the next start."""
+        """Let the run that goes on end within the grace; the others wait for the next start.
+
+        One that does not end is killed, and told again then: two at once would be worse.
+        """
         self._stopping.set()
         self._events.put(None)
         self._thread.join(grace_seconds)
+        running = self._running
+        if running is not None:
+            self._log(f"{self._program}: killed, since we end")
+            _kill(running)
+            self._thread.join(grace_seconds)
 
     def _run(self) -> None:
         while (event := self._events.get()) is not None and not self._stopping.is_set():
@@ -79,19 +90,34 @@ class StudyProgram:
         """Run the program once; whether it ended with 0 in time."""
         uid = event.content["study_instance_uid"]
         try:
-            done = subprocess.run(
+            process = subprocess.Popen(
                 [self._program],
-                input=json.dumps(event.content).encode() + b"\n",
+                stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
-                timeout=self._timeout_seconds,
-                check=False,
                 cwd=os.sep,
+                start_new_session=True,  # its children end with it, and Ctrl-C is for us
             )
-        except subprocess.TimeoutExpired:
-            self._log(f"{self._program} for study {uid}: killed after {self._timeout_seconds:g} s")
-            return False
         except OSError as error:
             self._log(f"{self._program} cannot be run: {error.strerror}")
             return False
-        self._log(f"{self._program} for study {uid}: ended with {done.returncode}")
-        return done.returncode == 0
+        with process:
+            self._running = process
+            try:
+                content = json.dumps(event.content).encode() + b"\n"
+                process.communicate(content, timeout=self._timeout_seconds)
+            except subprocess.TimeoutExpired:
+                _kill(process)
+                self._log(
+                    f"{self._program} for study {uid}: killed after {self._timeout_seconds:g} s"
+                )
+                return False
+            finally:
+                self._running = None
+        self._log(f"{self._program} for study {uid}: ended with {process.returncode}")
+        return process.returncode == 0
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End a program and what it has started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)

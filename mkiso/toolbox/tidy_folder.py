@@ -41,12 +41,17 @@ class TidyFolder:
         self.placed: list[Path] = []  # in this run, not yet brought to the disk
         self._sort = sort
         self._made: set[Path] = set()
+        self._listed: dict[str, list[Path]] | None = None  # what `found` has seen, by file name
 
     def place(self, instance: ReceivedInstance) -> Path:
         """Move a received file to its place and return it; one that is there is replaced."""
         path = self._place_of(instance)
         instance.path.replace(path)
         self.placed.append(path)
+        if self._listed is not None and path not in (
+            seen := self._listed.setdefault(path.name, [])
+        ):
+            seen.append(path)
         return path
 
     def free_place(self, instance: ReceivedInstance) -> Path | None:
@@ -108,18 +113,24 @@ class TidyFolder:
             os.close(descriptor)
 
     def found(self, expected: Iterable[ExpectedInstance]) -> tuple[ReceivedInstance, ...]:
-        """Return those of the expected instances that are here, whole, from an earlier run."""
-        wanted = {f"{safe_uid(i.sop_instance_uid)}.dcm": i for i in expected}
+        """Return those of the expected instances that are here, whole, from an earlier run.
+
+        The folder is listed once: for each line of a long list it would take longer than the line.
+        """
+        if self._listed is None:
+            self._listed = {}
+            for path in _files(self.folder):
+                self._listed.setdefault(path.name, []).append(path)
         levels: LevelCache = {}
         here: dict[str, ReceivedInstance] = {}
-        for path in _files(self.folder):
-            one = wanted.get(path.name)
-            instance = read_instance(path, levels) if one is not None else None
-            if one is None or instance is None:
-                continue
-            uids = (instance.sop_instance_uid, instance.study_instance_uid)
-            if uids == (one.sop_instance_uid, one.study_instance_uid):
-                here[one.sop_instance_uid] = instance
+        for one in expected:
+            for path in self._listed.get(f"{safe_uid(one.sop_instance_uid)}.dcm", ()):
+                instance = read_instance(path, levels)
+                if instance is not None and (
+                    (instance.sop_instance_uid, instance.study_instance_uid)
+                    == (one.sop_instance_uid, one.study_instance_uid)
+                ):
+                    here[one.sop_instance_uid] = instance
         return tuple(here.values())
 
 

@@ -18,13 +18,14 @@ from mkiso.core.header import LevelCache
 from mkiso.core.job import Node
 from mkiso.core.performed_step import ProducedInstance, step_begun, step_ended
 from mkiso.core.query import MODALITY_WORKLIST_FIND
+from mkiso.core.record_types import record_type
 from mkiso.core.text import decode
 from mkiso.core.worklist import item_of, row_of
 from mkiso.errors import AmbiguousError, DataError, NotFoundError
 from mkiso.network.find import FindModel, FindSession
 from mkiso.network.normalized import NormalizedSession, normalized_session
 from mkiso.toolbox.finding import Found, ask
-from mkiso.toolbox.tidy_folder import read_instance
+from mkiso.toolbox.tidy_folder import patient_id_of, read_instance
 
 _SERIES_DESCRIPTION = 0x0008103E
 _MODEL = FindModel(MODALITY_WORKLIST_FIND, decode_data_set, encode_data_set)
@@ -133,23 +134,35 @@ def end_step(
 
 
 def produced_by(paths: Sequence[Path]) -> tuple[ProducedInstance, ...]:
-    """Return the instances in files and folders. Raises DataError when there is none."""
+    """Return the instances in files and folders.
+
+    Raises DataError when there is none, AmbiguousError when they are of several patients.
+    """
     levels: LevelCache = {}
     found: dict[str, ProducedInstance] = {}
+    patients: set[str] = set()
     for path in paths:
         files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
         for file in files:
             instance = read_instance(file, levels)
             if instance is not None:
                 raw = dict(instance.header.series).get(_SERIES_DESCRIPTION, b"")
+                patients.add(patient_id_of(instance))
+                kind = record_type(instance.sop_class_uid, has_pixels=True)
                 found[instance.sop_instance_uid] = ProducedInstance(
                     instance.sop_class_uid,
                     instance.sop_instance_uid,
                     instance.series_instance_uid,
+                    kind == "IMAGE",
                     decode(raw, instance.header.character_set),
                 )
     if paths and not found:
         raise DataError("There is no DICOM file at what the step is said to have produced.")
+    if len(patients) > 1:
+        raise AmbiguousError(
+            f"What the step is said to have produced is of {len(patients)} patients; name the "
+            "files of one."
+        )
     return tuple(found.values())
 
 

@@ -274,7 +274,7 @@ def begin_store(association: transport.Association, ds: Dataset) -> None:
         association._wire.send(struct.pack(">BxI", 4, len(pdv)) + pdv, time.monotonic() + 10)
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
+def wait_until(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
     waiter = threading.Event()
     for _ in range(int(seconds / 0.02)):
         if condition():

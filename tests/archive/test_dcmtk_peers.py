@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ports import free_port
 
 pytestmark = pytest.mark.peers
 
@@ -34,12 +35,6 @@ def run(*arguments: str, code: int = 0) -> str:
     text = (result.stdout + result.stderr).decode("latin-1")
     assert result.returncode == code, text
     return text
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 @pytest.fixture
@@ -163,3 +158,59 @@ def test_the_real_files_are_moved_as_they_are_stored(
         original = stored[str(kept.SOPInstanceUID)]
         data_set = original.path.read_bytes()[original.data_set_offset :]
         assert path.read_bytes().endswith(data_set)
+
+
+#: Model, level and unique keys of retrievals.
+RETRIEVALS = [
+    ("-P", "PATIENT", ("PatientID=P1",)),
+    ("-P", "STUDY", ("PatientID=P1", f"{STUDY}=1.2.3")),
+    ("-S", "STUDY", (f"{STUDY}=1.2.3",)),
+    ("-S", "SERIES", (f"{STUDY}=1.2.3", f"{SERIES}=1.2.3.1")),
+    ("-S", "IMAGE", (f"{STUDY}=1.2.3", f"{SERIES}=1.2.3.1", f"{IMAGE}=1.2.3.1.2")),
+]
+
+
+def test_getscu_gets_at_every_level_what_dcmqrscp_gives(archive, dcmqrscp, tmp_path, lab) -> None:
+    for number, (model, level, keys) in enumerate(RETRIEVALS):
+        arrived = {}
+        for name, port in (("ours", archive.port), ("theirs", dcmqrscp)):
+            folder = tmp_path / f"{name}-{number}"
+            folder.mkdir()
+            asked = [word for key in (f"QueryRetrieveLevel={level}", *keys) for word in ("-k", key)]
+            where = ["+B", "-aec", "ABPACS", "-od", str(folder), "127.0.0.1", str(port)]
+            run("getscu", model, *where, *asked)
+            arrived[name] = data_sets(folder, lab)
+        assert arrived["ours"], (level, keys)
+        assert arrived["ours"] == arrived["theirs"], (level, keys)
+
+
+def test_movescu_moves_at_every_level_bit_for_bit(start, storescp, tmp_path, lab) -> None:
+    port, arrived = storescp
+    archive = start(destinations={"CDRECORD": ("127.0.0.1", port)})
+    originals = data_sets(Path(archive.folder), lab)
+    for (model, level, keys), count in zip(RETRIEVALS, (5, 4, 4, 3, 1), strict=True):
+        asked = [word for key in (f"QueryRetrieveLevel={level}", *keys) for word in ("-k", key)]
+        where = ["-aec", "ABPACS", "-aem", "CDRECORD", "127.0.0.1", str(archive.port)]
+        run("movescu", model, *where, *asked)
+        got = data_sets(arrived, lab)
+        assert len(got) == count, (level, keys)
+        assert got.items() <= originals.items()
+        for path in arrived.iterdir():
+            path.unlink()
+
+
+def data_sets(folder: Path, lab) -> dict[str, bytes]:
+    """SOP Instance UID to the bytes behind the file meta, of the DICOM files below a folder."""
+    found = {}
+    for path in folder.rglob("*"):
+        content = path.read_bytes() if path.is_file() else b""
+        if content[128:132] == b"DICM":
+            meta = lab.read(path).file_meta
+            end = 144 + meta.FileMetaInformationGroupLength
+            found[str(meta.MediaStorageSOPInstanceUID)] = content[end:]
+    return found
+
+
+def test_echoscu_is_answered(archive) -> None:
+    run("echoscu", "-aec", "ABPACS", "127.0.0.1", str(archive.port))
+    run("echoscu", "-aec", "OTHER", "127.0.0.1", str(archive.port), code=1)

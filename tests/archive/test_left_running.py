@@ -105,6 +105,15 @@ def test_commitment_is_for_what_is_on_the_disk(start) -> None:
     }
 
 
+def test_what_became_shorter_is_not_committed_to(start) -> None:
+    archive = start()
+    cut = next(i for i in archive.index.stored(()) if i.sop_instance_uid == "1.2.3.1.2")
+    cut.path.write_bytes(cut.path.read_bytes()[:-100])
+    answer = commit(archive, [(CT, "1.2.3.1.1"), (CT, "1.2.3.1.2")])
+    assert answer.committed == ("1.2.3.1.1",)
+    assert answer.failed == {"1.2.3.1.2": "no such instance"}
+
+
 def test_a_registered_requestor_is_called_back(start) -> None:
     port = free_port()
     archive = start(destinations={"SENDER": ("127.0.0.1", port)})

@@ -278,7 +278,7 @@ def test_a_cancel_ends_a_move_with_fe00_and_the_counts(archive, destination, lab
     with lab.associated(archive, STUDY_MOVE) as association:
         responses = association.send_c_move(request, "CDRECORD", STUDY_MOVE, msg_id=9)
         threading.Timer(0.3, lambda: association.send_c_cancel(9, query_model=STUDY_MOVE)).start()
-        threading.Timer(0.8, destination.delay.set).start()
+        threading.Timer(3, destination.delay.set).start()  # the cancel is there by then
         *_, (final, _) = responses
     assert final.Status == 0xFE00
     assert final.NumberOfRemainingSuboperations == 3

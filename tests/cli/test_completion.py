@@ -42,4 +42,4 @@ def test_a_broken_configuration_spoils_no_line(mkiso, tmp_path):
 
 def test_bash_takes_the_script(mkiso):
     script = mkiso("completion", "bash").stdout
-    subprocess.run(["bash", "-n"], input=script, check=True, timeout=20)
+    subprocess.run(["bash", "-n"], input=script, check=True, timeout=60)

@@ -1,8 +1,13 @@
 import importlib
+import re
+import subprocess
+import sys
+from pathlib import Path
 
 import click
 import pytest
 from cli_schema import CHECKOUT
+from whole_jobs import instance, save
 
 from mkiso.cli.main import COMMANDS, program
 from mkiso.cli.reference import reference
@@ -24,6 +29,18 @@ def test_every_command_and_every_option_is_in_the_document():
         for parameter in command.params:
             if isinstance(parameter, click.Option) and not parameter.hidden:
                 assert parameter.opts[-1] in section, (name, parameter.opts)
+
+
+def test_what_the_documents_say_shows_a_file_does(tmp_path):
+    """There is no `mkiso dump`; what is named instead has to be there, and to work."""
+    made = save(tmp_path, "1.dcm", instance(AccessionNumber="SHOWN"))
+    for document in ("commands.md", "toolbox.md"):
+        text = (CHECKOUT / "docs" / document).read_text("utf-8")
+        (words,) = re.findall(r"`(pydicom [a-z]+) FILE`", text)
+        program = Path(sys.executable).with_name("pydicom")
+        command = [program, *words.split()[1:], made]
+        done = subprocess.run(command, capture_output=True, check=True, timeout=60)
+        assert b"SHOWN" in done.stdout
 
 
 @pytest.mark.parametrize("name", TOOLBOX)

@@ -36,7 +36,7 @@ def test_a_signal_during_the_imports_has_its_code_and_no_traceback(number, code,
     ) as process:
         assert process.stdout.readline() == b"importing\n"
         process.send_signal(number)
-        assert process.wait(10) == code
+        assert process.wait(25) == code
         assert process.stderr.read() == b""
 
 

@@ -5,7 +5,7 @@ import warnings
 
 import pydicom
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from received import (
     BIG_ENDIAN,
@@ -250,7 +250,7 @@ def assert_header_error_or_result(data, syntax):
         header.read_header(data[:64], read_at, len(data), syntax, {})
 
 
-@settings(max_examples=300, deadline=2000, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300)
 @given(st.binary(max_size=400), st.sampled_from([IMPLICIT, EXPLICIT, BIG_ENDIAN]))
 def test_random_bytes_raise_nothing_but_header_error(data, syntax):
     assert_header_error_or_result(data, syntax)

@@ -127,6 +127,14 @@ def test_unknown_elements_and_padding_are_skipped():
     }
 
 
+def test_what_stands_behind_the_group_as_orthanc_does_after_a_failed_get_is_skipped():
+    failed = element(0x0000, struct.pack("<L", 12), group=8) + element(0x0058, b"1.2\0", group=8)
+    group = element(0, struct.pack("<L", len(FIELD + TYPE))) + FIELD + TYPE
+    assert decode_command(group + failed) == decode_command(group)
+    with pytest.raises(ProtocolError):
+        decode_command(element(0, struct.pack("<L", 99)) + FIELD + TYPE + failed)
+
+
 def test_uids_of_odd_bytes_stay_different_and_go_back_unchanged():
     first = decode_command(FIELD + TYPE + element(0x1000, b"1.\xe4\xff"))
     second = decode_command(FIELD + TYPE + element(0x1000, b"1.\xe4\xfe"))

@@ -223,7 +223,7 @@ def test_a_silent_archive_ends_at_its_deadline():
 
     began = time.monotonic()
     fails(silent, PeerStalledError, match="within 0.5 s", node={"find_timeout_seconds": 0.5})
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 15
 
 
 def drip(data, pause_seconds):
@@ -242,25 +242,27 @@ def drip(data, pause_seconds):
 def test_three_bytes_of_a_header_hold_nobody():
     began = time.monotonic()
     fails(drip(b"\x04\x00\x00", 0), PeerStalledError, node={"find_timeout_seconds": 0.5})
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 15
 
 
 def test_bytes_that_drip_hold_nobody():
     began = time.monotonic()
     pdu = b"\x04\x00\x00\x00\x10\x00" + b"\x00\x00\x0f\xfc\x01\x03" + bytes(0xFFA)
     fails(drip(pdu, 0.05), PeerStalledError, node={"find_timeout_seconds": 0.6})
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 15
 
 
-def test_answers_that_never_end_reach_the_total_deadline():
+def test_answers_that_never_end_reach_the_total_deadline(monkeypatch):
+    monkeypatch.setattr("mkiso.network.find._TOTAL_FACTOR", 2)
+
     def endless(peer, association):
         for message in peer.requests(association):
-            while not peer.stopping.wait(0.05):
+            while not peer.stopping.wait(0.02):
                 respond(association, message, 0xFF00, identifier(**A1))
 
     began = time.monotonic()
-    fails(endless, PeerStalledError, match="did not finish", node={"find_timeout_seconds": 0.1})
-    assert 1.5 < time.monotonic() - began < 5
+    fails(endless, PeerStalledError, match="did not finish", node={"find_timeout_seconds": 1.0})
+    assert 1.5 < time.monotonic() - began < 15
 
 
 def test_too_many_answers_are_cancelled():
@@ -297,22 +299,25 @@ def test_a_stopped_job_does_not_wait_for_the_archive():
             raise TemporaryError("stopped")
 
     began = time.monotonic()
-    fails(silent, TemporaryError, match="stopped", require_running=require_running)
-    assert time.monotonic() - began < 2
+    waits = {"find_timeout_seconds": 60}
+    fails(silent, TemporaryError, match="stopped", node=waits, require_running=require_running)
+    assert time.monotonic() - began < 15
 
 
 def test_a_job_is_stopped_while_its_find_is_negotiated():
     def require_running():
         raise TemporaryError("stopped")
 
-    with raw_peer(lambda connection: connection.recv(1 << 16) and time.sleep(4)) as port:
+    ended = threading.Event()
+    with raw_peer(lambda connection: connection.recv(1 << 16) and ended.wait(60)) as port:
         node = Node("abpacs", "ABPACS", "127.0.0.1", port, retries=0)
         began = time.monotonic()
         with pytest.raises(TemporaryError, match="stopped"):
             find(
                 FindSession(node, calling_ae_title="ME", log=print, require_running=require_running)
             )
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 15
+        ended.set()
 
 
 def test_the_log_has_counts_and_statuses_and_no_names():

@@ -45,7 +45,7 @@ def silent(peer, association):
         peer.hang()
 
 
-def move(peer, request=None, log=None, seconds=10.0, **more):
+def move(peer, request=None, log=None, seconds=30.0, **more):
     lines = [] if log is None else log
     return start_move(
         peer.node(),
@@ -62,7 +62,7 @@ def move(peer, request=None, log=None, seconds=10.0, **more):
 
 def outcome_of(script, **more):
     with ScriptedPeer(script) as peer:
-        return move(peer, **more).wait(10)
+        return move(peer, **more).wait(30)
 
 
 def test_a_request_goes_by_unique_keys_with_our_message_id():
@@ -179,14 +179,14 @@ def test_pending_for_ever_ends_when_the_watcher_aborts():
         wait_for(lambda: under_way.counts.remaining == 5)
         assert under_way.wait(0.2) is None
         under_way.abort()
-        outcome = under_way.wait(2)
+        outcome = under_way.wait(20)
     assert outcome.status is None
     assert isinstance(outcome.error, AssociationLostError)
 
 
 def test_a_silent_archive_ends_at_the_deadline():
     with ScriptedPeer(silent) as peer:
-        outcome = move(peer, seconds=0.3).wait(3)
+        outcome = move(peer, seconds=2.0).wait(20)
     assert isinstance(outcome.error, PeerStalledError)
 
 
@@ -195,7 +195,7 @@ def test_a_cancel_reaches_the_archive_while_it_works():
         for message in peer.requests(association):
             if message.command["CommandField"] == dimse.C_MOVE_RQ:
                 respond(association, message, 0xFF00, **counts(9, 1, 0, 0))
-                cancel = association.receive(idle_seconds=5)
+                cancel = association.receive(idle_seconds=20)
                 peer.commands.append(cancel.command)
                 respond(association, message, 0xFE00, **counts(9, 1, 0, 0))
 
@@ -203,7 +203,7 @@ def test_a_cancel_reaches_the_archive_while_it_works():
         under_way = move(peer)
         wait_for(lambda: under_way.counts.completed == 1)
         under_way.cancel()
-        outcome = under_way.wait(5)
+        outcome = under_way.wait(20)
         under_way.cancel()  # too late is no error
     assert outcome.status == 0xFE00
     assert peer.commands[1]["MessageIDBeingRespondedTo"] == 77
@@ -265,7 +265,7 @@ def answers_and_hangs(peer, association):
 def test_the_outcome_does_not_wait_for_the_release():
     with ScriptedPeer(answers_and_hangs) as peer:
         under_way = move(peer)
-        assert under_way.wait(3).status == 0  # the release has ten seconds
+        assert under_way.wait(8).status == 0  # the release has ten seconds
 
 
 @pytest.mark.parametrize("script", [moves((0, (None, 1, 0, 0), "")), answers_and_hangs])

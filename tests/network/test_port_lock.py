@@ -4,14 +4,12 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
+from ports import free_ports
 
 from mkiso.errors import TemporaryError, TerminatedJobError
 from mkiso.network.port_lock import PortLock
-
-PORT = 9  # only a name here: no port is opened
 
 KINDS = [
     pytest.param(True, marks=pytest.mark.skipif(sys.platform != "linux", reason="Linux only")),
@@ -33,13 +31,14 @@ def abstract(request, tmp_path, monkeypatch):
     return request.param
 
 
-def test_a_lock_is_held_once_and_free_after_release(abstract, free_port):
-    with PortLock(free_port, abstract=abstract) as first:
+def test_a_lock_is_held_once_and_free_after_release(abstract):
+    port, other_port = free_ports(2)
+    with PortLock(port, abstract=abstract) as first:
         first.acquire(0)
-        second = PortLock(free_port, abstract=abstract)
-        with pytest.raises(TemporaryError, match=f"port {free_port}.*--lock-wait"):
+        second = PortLock(port, abstract=abstract)
+        with pytest.raises(TemporaryError, match=f"port {port}.*--lock-wait"):
             second.acquire(0)
-        with PortLock(free_port + 1, abstract=abstract) as another:
+        with PortLock(other_port, abstract=abstract) as another:
             another.acquire(0)
         first.release()
         second.acquire(0)
@@ -58,15 +57,13 @@ def test_a_process_that_is_killed_frees_the_lock(free_port):
         assert len(said) == 1
         assert str(free_port) in said[0]
         holder.send_signal(signal.SIGKILL)
-        began = time.monotonic()
         lock.acquire(10)
-        assert time.monotonic() - began < 2
         lock.release()
 
 
-def test_waiting_ends_when_the_holder_is_done_and_is_said_once():
+def test_waiting_ends_when_the_holder_is_done_and_is_said_once(free_port):
     said, slept = [], []
-    first, second = PortLock(PORT), PortLock(PORT)
+    first, second = PortLock(free_port), PortLock(free_port)
     first.acquire(0)
 
     def sleep(seconds):
@@ -80,19 +77,19 @@ def test_waiting_ends_when_the_holder_is_done_and_is_said_once():
     assert max(slept) <= 0.2
 
 
-def test_waiting_ends_when_the_job_is_stopped():
+def test_waiting_ends_when_the_job_is_stopped(free_port):
     def stopped():
         raise TerminatedJobError("stopped")
 
-    first, second = PortLock(PORT), PortLock(PORT)
+    first, second = PortLock(free_port), PortLock(free_port)
     first.acquire(0)
     with pytest.raises(TerminatedJobError):
         second.acquire(600, require_running=stopped)
     first.release()
 
 
-def test_a_lock_is_not_taken_twice_by_one_holder():
-    with PortLock(PORT) as lock:
+def test_a_lock_is_not_taken_twice_by_one_holder(free_port):
+    with PortLock(free_port) as lock:
         lock.acquire(0)
         with pytest.raises(ValueError, match="held already"):
             lock.acquire(0)
@@ -103,14 +100,14 @@ def test_who_waits_is_served_before_who_had_the_lock(free_port):
     had.acquire(0)
     is_waiting = threading.Event()
     waiter = threading.Thread(
-        target=waiting.acquire, args=(10,), kwargs={"say": lambda _: is_waiting.set()}
+        target=waiting.acquire, args=(60,), kwargs={"say": lambda _: is_waiting.set()}
     )
     waiter.start()
-    assert is_waiting.wait(5)
+    assert is_waiting.wait(30)
     had.release()
     with pytest.raises(TemporaryError):
         had.acquire(0)  # at once, as a batch does for its next job
-    waiter.join(5)
+    waiter.join(30)
     waiting.release()
     had.acquire(0)
     had.release()

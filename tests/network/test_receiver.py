@@ -23,7 +23,7 @@ from mkiso.network.receiver import Receiver, StorageJob
 from mkiso.network.upper_layer import Deadlines
 from mkiso.storage.instances import InstanceStore
 
-SHORT = Deadlines(request_seconds=0.6, pdu_seconds=0.6, idle_seconds=0.6, release_seconds=0.6)
+SHORT = Deadlines(request_seconds=1.5, pdu_seconds=1.5, idle_seconds=1.5, release_seconds=1.5)
 PRIVATE = "1.3.12.2.1107.5.9.1"
 
 
@@ -73,7 +73,7 @@ class Site:
         peer.associate(*contexts, **more)
         return peer
 
-    def settle(self, seconds=5.0):
+    def settle(self, seconds=30.0):
         assert self.reception.wait_until(lambda: self.reception.is_quiet, seconds)
 
     def files(self):
@@ -95,7 +95,7 @@ def make_site(tmp_path):
 
     yield make
     for site in sites:
-        assert site.receiver.stop(5.0), "a thread outlived the receiver"
+        assert site.receiver.stop(30.0), "a thread outlived the receiver"
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def site(make_site):
 
 
 def no_thread_left(name="association"):
-    for _ in range(200):
+    for _ in range(2000):
         if not any(t.name.startswith(name) for t in threading.enumerate()):
             return True
         time.sleep(0.01)
@@ -568,14 +568,14 @@ def test_stop_ends_a_transfer_under_way_and_removes_what_was_begun(make_site):
     with site.peer() as peer:
         peer.send(raw.p_data(raw.pdv(1, 3, raw.store_command(CT, "1.2.3.4.1"))))
         peer.send(raw.p_data(raw.pdv(1, 0, data_set()[:600])))
-        for _ in range(200):
+        for _ in range(2000):
             if site.files():
                 break
             time.sleep(0.01)
         assert site.files() == ["00000001.part"]
         began = time.monotonic()
         assert site.receiver.stop()
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 9
         assert peer.read_last_pdu() in {raw.ABORT, None}
     assert site.files() == []
     assert no_thread_left()
@@ -598,7 +598,7 @@ def test_silent_sockets_do_not_keep_the_archive_out_and_are_dropped(make_site):
         with contextlib.suppress(ConnectionError):
             assert peer.sock.recv(1) == b""
         peer.close()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 9
     site.settle()
     assert len(site.instances) == 1
     assert no_thread_left()
@@ -611,8 +611,8 @@ def test_more_associations_than_allowed_are_rejected_for_now(make_site):
         late.send(raw.associate_rq([(1, CT, EXPLICIT)]))
         assert late.read_pdu() == (raw.ASSOCIATE_RJ, bytes((0, 2, 3, 2)))
     peers.pop().release()
-    site.reception.wait_until(lambda: site.reception.associations_open == 2, 5)
-    for _ in range(100):
+    site.reception.wait_until(lambda: site.reception.associations_open == 2, 30)
+    for _ in range(1000):
         with contextlib.suppress(AssertionError):
             peers.append(site.peer())
             break
@@ -770,7 +770,7 @@ def test_a_peer_that_stops_inside_a_message_is_given_up(make_site, sent):
         peer.send(sent)
         began = time.monotonic()
         assert peer.read_last_pdu() in {raw.ABORT, None}
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 9
     site.settle()
     assert site.files() == []
     assert no_thread_left()
@@ -781,9 +781,9 @@ def test_empty_fragments_without_end_do_not_hold_a_command_for_ever(make_site):
     with site.peer() as peer:
         began = time.monotonic()
         with contextlib.suppress(ConnectionError):
-            while time.monotonic() - began < 5:
+            while time.monotonic() - began < 20:
                 peer.send(raw.p_data(raw.pdv(1, 1, b"")) * 1000)
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 9
 
 
 def test_a_drip_of_small_fragments_is_no_progress_and_a_mebibyte_is(site):

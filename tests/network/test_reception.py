@@ -60,7 +60,7 @@ def test_it_is_quiet_when_nothing_stands_and_nothing_waits(reception):
 def test_whoever_waits_is_woken_by_a_change(reception):
     timer = threading.Timer(0.05, reception.association_opened)
     timer.start()
-    assert reception.wait_until(lambda: reception.associations_seen == 1, 5)
+    assert reception.wait_until(lambda: reception.associations_seen == 1, 30)
     assert not reception.wait_until(lambda: reception.associations_seen == 2, 0.01)
     timer.join()
 

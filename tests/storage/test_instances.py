@@ -157,6 +157,24 @@ def test_too_little_free_space_is_told_before_and_during_an_object(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_must_stay_free_is_not_filled_between_two_looks_at_the_clock(tmp_path):
+    free = [10_000_000]
+    store = InstanceStore(
+        tmp_path, minimum_free_bytes=4_000_000, free_bytes=lambda _folder: free[0]
+    )
+    store._next_look = float("inf")  # all within one moment
+
+    def flood():
+        for number in range(1, 30):
+            data = data_set(f"1.2.3.4.{number}", pixels=bytes(500_000))
+            free[0] -= len(data)
+            store.settle(receive(store, data, f"1.2.3.4.{number}"))
+
+    with pytest.raises(OSError, match="Less than"):
+        flood()
+    assert free[0] > 2_500_000
+
+
 def write_much(writer):
     for _ in range(20):
         writer.write(memoryview(bytes(5_000_000)))

@@ -69,6 +69,17 @@ def test_progress_is_written_at_each_stage_and_now_and_then(folder):
     assert read_progress(path) is None
 
 
+def test_stages_that_last_no_time_are_not_each_written(folder):
+    seconds = iter([0.0, 0.02, 0.05, 0.11])
+    path = progress_path(folder, "j1")
+    file = ProgressFile(path, clock=lambda: next(seconds))
+    seen = []
+    for stage in ("find", "retrieve", "write", "verify"):
+        file.show(Progress(stage, 9, 9))
+        seen.append(read_progress(path).stage)
+    assert seen == ["find", "find", "find", "verify"]
+
+
 def test_a_disk_that_fails_costs_only_the_news(tmp_path):
     ProgressFile(tmp_path / "missing" / "p").show(Progress("find", 0, None))
     ProgressFile(None).show(Progress("find", 0, None))

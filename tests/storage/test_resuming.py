@@ -2,6 +2,9 @@
 
 import dataclasses
 import hashlib
+import multiprocessing
+import os
+import signal
 
 import pytest
 from raw_peer import CT, EXPLICIT, IMPLICIT, data_set
@@ -9,6 +12,7 @@ from raw_peer import CT, EXPLICIT, IMPLICIT, data_set
 from mkiso.core.custody import KeptInstance
 from mkiso.storage.instances import InstanceStore
 from mkiso.storage.resuming import adopt
+from mkiso.storage.workspace import Workspace
 
 UID = "1.2.3.4.1"
 
@@ -79,3 +83,50 @@ def test_what_the_ledger_does_not_know_goes(folder, kept):
     assert len(adopt(folder, [kept], said.append)) == 1
     assert [p.name for p in folder.glob("*.dcm")] == [kept.file_name]
     assert "1 instances" in said[0]
+
+
+def received(store, number):
+    uid = f"1.2.3.4.{number}"
+    writer = store.begin(CT, uid, EXPLICIT)
+    writer.write(memoryview(data_set(uid)))
+    writer.finish()
+    return store.settle(writer.keep())
+
+
+@pytest.mark.fault("F62")
+def test_what_a_killed_run_had_open_is_in_nobodys_way(tmp_path):
+    """A made-ready file, half an instance, and one that the ledger never heard of."""
+    context = multiprocessing.get_context("spawn")
+    process = context.Process(target=be_killed, args=(tmp_path,))
+    process.start()
+    process.join(60)
+    assert process.exitcode == -signal.SIGKILL
+    left = sorted(p.name for p in (tmp_path / ".mkiso-job").iterdir())
+    assert left == ["00000001.dcm", "00000002.dcm", "00000003.part", "00000004.part", "lock",
+                    "resumable"]  # fmt: skip
+    with Workspace(tmp_path, "job", resumable=True) as workspace:
+        assert workspace.is_adopted
+        instance = received(InstanceStore(tmp_path / "again"), 1)
+        known = KeptInstance("00000001.dcm", CT, instance.sop_instance_uid, EXPLICIT,
+                             instance.size_bytes, instance.sha256)  # fmt: skip
+        (kept,) = adopt(workspace.folder, [known], forget)
+        store = InstanceStore(workspace.folder, adopted=[kept])
+        for number in (2, 3, 4, 5):
+            store.make_ready()
+            assert received(store, number) is not None
+        store.close()
+        names = sorted(p.name for p in workspace.folder.glob("*.*"))
+        assert names == [f"{n:08d}.dcm" for n in range(1, 6)]
+        assert kept.path.read_bytes() == instance.path.read_bytes()
+
+
+def be_killed(output):
+    """Receive two instances, half of a third, make a file ready for a fourth, and die."""
+    (output / "again").mkdir()
+    workspace = Workspace(output, "job", resumable=True).__enter__()
+    store = InstanceStore(workspace.folder)
+    for number in (1, 2):
+        received(store, number)
+    store.begin(CT, "1.2.3.4.3", EXPLICIT).write(memoryview(b"half"))
+    store.make_ready()
+    os.kill(os.getpid(), signal.SIGKILL)

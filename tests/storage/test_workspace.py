@@ -14,6 +14,7 @@ from mkiso.errors import CantCreateError, DiskError, TemporaryError
 from mkiso.storage.workspace import (
     Workspace,
     free_bytes,
+    private_folder,
     remove_abandoned,
     require_free,
     require_output_folder,
@@ -50,15 +51,15 @@ def test_temporary_files_go_into_the_work_folder_while_it_exists(tmp_path, monke
 def test_two_first_runs_at_one_moment_may_make_the_output_folder(tmp_path, monkeypatch):
     """Both see that it is missing; the slower one finds it made."""
     folder = tmp_path / "new"
-    really = Path.exists
+    really = Path.is_dir
 
-    def made_by_another_run_meanwhile(path, **options):
-        was_there = really(path, **options)
+    def made_by_another_run_meanwhile(path):
+        was_there = really(path)
         if path == folder and not was_there:
             folder.mkdir()
         return was_there
 
-    monkeypatch.setattr(Path, "exists", made_by_another_run_meanwhile)
+    monkeypatch.setattr(Path, "is_dir", made_by_another_run_meanwhile)
     assert require_output_folder(folder) is False
 
 
@@ -280,3 +281,39 @@ def test_a_folder_stays_after_the_failures_that_another_attempt_follows(tmp_path
     ):
         raise error("as it happens")
     assert (hidden(tmp_path) == [".mkiso-job"]) is kept
+
+
+@pytest.mark.fault("F62")
+def test_temporary_folders_are_private_and_those_of_killed_runs_are_swept(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    script = (
+        "import os, signal, sys, tempfile\n"
+        "from mkiso.storage.workspace import private_folder\n"
+        "with private_folder('send') as folder:\n"
+        "    (folder / 'IM1').write_text('a patient')\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    killed = subprocess.run([sys.executable, "-c", script], env=environment, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    (left,) = hidden(tmp_path)
+    with private_folder("send") as folder:
+        assert hidden(tmp_path) == [folder.name] != [left]
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert hidden(tmp_path) == []
+
+
+def test_of_others_in_a_place_for_everybody_nothing_is_swept(tmp_path):
+    with Workspace(tmp_path, "job"):
+        pass
+    (tmp_path / ".mkiso-dead").mkdir()
+    (tmp_path / ".mkiso-dead" / "lock").touch()
+    assert sweep_stale(tmp_path, owner=os.geteuid() + 1) == ()
+    assert hidden(tmp_path) == [".mkiso-dead"]
+    assert sweep_stale(tmp_path, owner=os.geteuid()) == (".mkiso-dead",)
+
+
+def test_temporary_files_that_have_no_room_are_an_error_of_the_disk(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    with pytest.raises(DiskError, match="temporary"), private_folder("send"):
+        pass

@@ -100,4 +100,4 @@ def runs_until_stopped(site, words):
         with contextlib.closing(process.stdout) as lines:
             assert any("listening" in line or "Watching" in line for line in lines)
             process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=60) == 0

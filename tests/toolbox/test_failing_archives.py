@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -98,7 +99,7 @@ def test_a_terminated_retrieval_leaves_what_it_has_and_says_so(lab):
             process.send_signal(signal.SIGTERM)
             said = process.stderr.read()
         assert process.returncode == 143
-        assert "TERMINATED" in said
+        assert f"Terminated; what arrived is in {out}, and the same command asks for" in said
         assert (out / MARKER).is_file()
         assert len(data_sets(out)) == 2
         assert not list(out.glob(".mkiso-*"))
@@ -183,3 +184,29 @@ def test_an_option_for_waiting_wins_over_the_nodes_own(lab):
                        "--stall-timeout", "1", "--set", "job.first_instance_timeout=1")  # fmt: skip
     assert done.code == 75
     assert "sent nothing for 1 s" in done.err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_send_to_a_node_that_hangs_can_be_stopped(lab, number):
+    """Its first question is a C-ECHO; nobody should have to wait for its deadline."""
+    people = make_people(lab.folder / "people")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        lab.name("hangs", silent.getsockname()[1])
+        command = [sys.executable, "-m", "mkiso", "send", "hangs", str(people),
+                   "--config", str(lab.config)]  # fmt: skip
+        with subprocess.Popen(
+            command,
+            env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+            stderr=subprocess.PIPE,
+            cwd=lab.folder,
+            text=True,
+        ) as process:
+            silent.settimeout(60)
+            connection, _ = silent.accept()
+            with connection:
+                connection.settimeout(60)
+                assert connection.recv(6)  # its A-ASSOCIATE-RQ
+                process.send_signal(number)
+                said = process.stderr.read()
+    assert process.returncode == 128 + number
+    assert "what the node took it has" in said

@@ -53,6 +53,15 @@ def test_csv_holds_no_formula(lab, tmp_path):
     assert row["StudyDescription"] == "'@x"
 
 
+def test_an_id_with_an_end_of_line_is_still_one_line(lab, tmp_path):
+    save(tmp_path / "evil", "1", instance(PatientID="P1\n1.2.3\x1b[2J"))
+    lab.archive(folder=tmp_path / "evil")
+    for option in ("--uids", "--csv"):
+        done = lab.run("find", "pacs", "--level", "patient", option)
+        assert "P1 1.2.3 [2J" in done.out.splitlines()[-1]
+    assert "\x1b" not in lab.run("find", "pacs").out
+
+
 def test_json_is_one_report_with_the_matches(lab):
     lab.archive()
     report = lab.run("find", "pacs", "--accession", "A2", "--json").report

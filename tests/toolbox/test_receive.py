@@ -8,30 +8,8 @@ from pathlib import Path
 
 import pytest
 from cli_schema import CHECKOUT
-from toolbox_lab import Receipt, data_sets, make_people
+from toolbox_lab import Receipt, data_sets, make_people, send
 from whole_jobs import instance, save
-
-from mkiso.core.job import Node
-from mkiso.network.store import StoreSurroundings, send_files
-from mkiso.toolbox.sources import Sources
-
-
-def send(port, *paths, associations=1, aet="CDRECORD", calling="SENDER"):
-    """Send files; the statuses by SOP Instance UID."""
-    sources = Sources(Path("/nowhere"), lambda: None)
-    sources.add(paths)
-    results = {}
-    node = Node("n", aet, "127.0.0.1", port, retries=0, forward_associations=associations)
-    send_files(
-        node,
-        list(sources.files.values()),
-        calling_ae_title=calling,
-        surroundings=StoreSurroundings(
-            report=lambda r: results.update({r.file.sop_instance_uid: r.status}),
-            log=lambda _line: None,
-        ),
-    )
-    return results
 
 
 def test_what_is_sent_lies_in_its_place_bit_for_bit(tmp_path):
@@ -45,10 +23,10 @@ def test_what_is_sent_lies_in_its_place_bit_for_bit(tmp_path):
 
 def test_a_quiet_study_is_one_event_with_its_files(tmp_path):
     people = make_people(tmp_path / "people")
-    with Receipt(tmp_path, quiet_seconds=0.3, sort="patient") as receipt:
+    with Receipt(tmp_path, quiet_seconds=2, sort="patient") as receipt:
         send(receipt.port, people / "1.2.3", people / "1.2.4")
         assert receipt.wait_for(lambda: len(receipt.events) == 2)
-        assert not receipt.wait_for(lambda: len(receipt.events) > 2, seconds=0.6)
+        assert not receipt.wait_for(lambda: len(receipt.events) > 2, seconds=2.5)
     event = next(e for e in receipt.events if e["study_instance_uid"] == "1.2.3")
     assert event["accession_number"] == "A1"
     assert event["modalities"] == ["CT", "MR"]
@@ -60,7 +38,7 @@ def test_a_quiet_study_is_one_event_with_its_files(tmp_path):
 
 def test_an_instance_that_comes_late_is_an_event_of_its_own(tmp_path):
     people = make_people(tmp_path / "people")
-    with Receipt(tmp_path, quiet_seconds=0.2) as receipt:
+    with Receipt(tmp_path, quiet_seconds=1.5) as receipt:
         send(receipt.port, people / "1.2.3/1.1")
         assert receipt.wait_for(lambda: len(receipt.events) == 1)
         send(receipt.port, people / "1.2.3")
@@ -99,7 +77,7 @@ def program(tmp_path, code=0):
 
 def test_the_program_gets_json_on_its_stdin(tmp_path):
     people = make_people(tmp_path / "people")
-    with Receipt(tmp_path, quiet_seconds=0.2, program=program(tmp_path)) as receipt:
+    with Receipt(tmp_path, quiet_seconds=1.5, program=program(tmp_path)) as receipt:
         send(receipt.port, people / "1.2.5")
         assert receipt.wait_for(lambda: list(tmp_path.glob("*.json")))
         assert receipt.wait_for(lambda: not list(receipt.folder.glob(".mkiso-receive/studies/*")))
@@ -110,7 +88,7 @@ def test_the_program_gets_json_on_its_stdin(tmp_path):
 def test_a_program_that_fails_leaves_the_event_for_a_person(tmp_path):
     people = make_people(tmp_path / "people")
     options = {"program": program(tmp_path, 3), "program_pauses": (0.05, 0.05)}
-    with Receipt(tmp_path, quiet_seconds=0.2, **options) as receipt:
+    with Receipt(tmp_path, quiet_seconds=1.5, **options) as receipt:
         send(receipt.port, people / "1.2.5")
         studies = receipt.folder / ".mkiso-receive/studies"
         assert receipt.wait_for(lambda: list(studies.glob("*.failed")))
@@ -167,15 +145,15 @@ def serve(lab, *options):
 def test_nothing_accepted_is_lost_by_sigkill_and_its_event_comes_after_the_next_start(lab):
     lab.name("pacs", 104)
     people = make_people(lab.folder / "people")
-    with serve(lab, "--quiet", "1") as process:
+    with serve(lab, "--quiet", "3600") as process:
         statuses = send(lab.receiver_port, people)
         process.send_signal(signal.SIGKILL)
-        process.wait(timeout=10)
+        process.wait(timeout=30)
     assert set(statuses.values()) == {0}
     with serve(lab, "--quiet", "1", "--json") as process:
         events = [json.loads(process.stdout.readline()) for _ in range(3)]
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=60) == 0
     assert {event["study_instance_uid"] for event in events} == {"1.2.3", "1.2.4", "1.2.5"}
     assert sum(event["instances"] for event in events) == 7
     assert data_sets(lab.folder / "in") == data_sets(people)

@@ -166,7 +166,7 @@ def test_a_killed_retrieval_is_resumed_by_the_next(lab, tmp_path):
     while time.monotonic() < deadline and not any(out.glob("1.2.8/*/*.dcm")):
         time.sleep(0.002)
     process.send_signal(signal.SIGKILL)
-    process.wait(timeout=10)
+    process.wait(timeout=30)
     here = len(data_sets(out))
     if here < 60:
         assert (out / MARKER).is_file()
@@ -211,3 +211,41 @@ def test_real_studies_arrive_bit_for_bit(lab, shared_data):
     for uid, content in arrived.items():
         original = stored[uid]
         assert original.path.read_bytes()[original.data_set_offset :] == content
+
+
+def test_a_long_list_reads_the_folder_once(lab, monkeypatch):
+    lab.archive()
+    rows = "".join(f"1.2.{n}\n" for n in (3, 4, 5))
+    (lab.folder / "list.csv").write_text(f"StudyInstanceUID\n{rows}1.2.3 \n")
+    out = lab.folder / "out"
+    assert lab.run("retrieve", "pacs", "--study", "1.2.5", "--output", out).code == 0
+    looked = []
+    walk = os.walk
+    monkeypatch.setattr(os, "walk", lambda top, **more: looked.append(top) or walk(top, **more))
+    done = lab.run("retrieve", "pacs", "--from", "list.csv", "--output", out)
+    assert done.code == 0, done.err
+    assert "2 of them were there already" in done.out
+    assert data_sets(out) == data_sets(lab.folder / "pacs-files")
+    assert looked.count(out) == 1
+
+
+def test_a_study_without_a_uid_is_not_asked_for(lab):
+    """Asked for by an empty UID, an archive may send everything that it has."""
+
+    def on_find(level, answers):
+        return [
+            [(tag, vr, b"" if tag == 0x0020000D and value == b"1.2.4" else value)
+             for tag, vr, value in answer]
+            for answer in answers
+        ]  # fmt: skip
+
+    with odd_archive(lab) as archive:
+        archive.on_find = on_find
+        out = lab.folder / "out"
+        done = lab.run("retrieve", "pacs", "--patient-id", "P1", "--output", out)
+        assert done.code == 76
+        assert "lists a study without a Study Instance UID" in done.err
+        assert archive.moves == []
+        done = lab.run("find", "pacs", "--level", "series", "--patient-id", "P1", "--uids")
+        assert set(done.out.split()) == {"1.2.3.1", "1.2.3.2"}
+        assert "pacs answered with 1 that do not match" in done.err

@@ -1,7 +1,9 @@
 import json
+import os
 import shutil
 import subprocess
 import zipfile
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -53,13 +55,18 @@ def test_a_zip_is_unpacked_and_nothing_of_it_stays(lab, empty, people, tmp_path,
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
-def test_a_damaged_zip_is_65(lab, empty, people, tmp_path):
-    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+@pytest.mark.parametrize(
+    "method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
+)
+def test_a_damaged_zip_is_65(lab, empty, people, tmp_path, method):
+    with zipfile.ZipFile(tmp_path / "x.zip", "w", method) as archive:
         archive.write(next(people.rglob("1.1")), "1.1")
     content = bytearray((tmp_path / "x.zip").read_bytes())
-    content[400] ^= 0xFF
+    content[300] ^= 0xFF
     (tmp_path / "x.zip").write_bytes(bytes(content))
-    assert lab.run("send", "backup", tmp_path / "x.zip").code == 65
+    done = lab.run("send", "backup", tmp_path / "x.zip")
+    assert done.code == 65
+    assert "is a ZIP archive that cannot be read" in done.err
     assert data_sets(empty) == {}
 
 
@@ -100,8 +107,11 @@ def test_a_disc_image_of_another_program_goes_whole(lab, empty, people, need_pro
 def test_two_contents_under_one_uid_are_not_sent(lab, empty, people):
     shutil.copy(people / "1.2.4/1.1", people / "copy")
     save(people, "other", instance("1.2.5", 1, 1, PatientName="Else^Somebody"))
-    done = lab.run("send", "backup", people)
+    done = lab.run("send", "backup", people, "--report", "sent.json")
     assert done.code == 84
+    rows = json.loads(Path("sent.json").read_text())["instances"]
+    (row,) = (row for row in rows if not row["taken"])
+    assert row["status"] == "two files with this UID and different contents"
     assert "1.2.5.1.1: two files with this UID" in done.err
     assert "the same instance again" in done.err
     assert set(data_sets(empty)) == set(data_sets(people)) - {"1.2.5.1.1"}
@@ -111,9 +121,37 @@ def test_damaged_files_are_counted_and_the_others_go(lab, empty, people):
     path = people / "1.2.4/1.1"
     path.write_bytes(path.read_bytes()[:-100])
     done = lab.run("send", "backup", people)
-    assert done.code == 0
+    assert done.code == 65
     assert "Files not sent: 1 (damaged or without UIDs)." in done.err
+    assert "backup took 6 instances; 1 file or folder could not be read" in done.err
     assert len(data_sets(empty)) == 6
+
+
+def test_a_folder_that_cannot_be_read_is_no_success(lab, empty, people):
+    """Too deep for a path: a fault that also meets root, whom no permission stops."""
+    descriptor = os.open(people, os.O_RDONLY)
+    for _ in range(20):
+        os.mkdir("d" * 250, dir_fd=descriptor)
+        deeper = os.open("d" * 250, os.O_RDONLY, dir_fd=descriptor)
+        os.close(descriptor)
+        descriptor = deeper
+    os.close(descriptor)
+    done = lab.run("send", "backup", people)
+    assert done.code == 65
+    assert "Files not sent: 1 (unreadable)." in done.err
+    assert data_sets(empty) == data_sets(people / "1.2.3") | data_sets(people / "1.2.4") | (
+        data_sets(people / "1.2.5")
+    )
+
+
+def test_links_are_not_followed_and_said(lab, empty, people):
+    (people / "file").symlink_to(people / "1.2.4/1.1")
+    (people / "folder").symlink_to(people / "1.2.4")
+    (people / "nowhere").symlink_to(people / "nothing")
+    done = lab.run("send", "backup", people)
+    assert done.code == 0
+    assert "Files not sent: 3 (a symbolic link inside a folder)." in done.err
+    assert len(data_sets(empty)) == 7
 
 
 def test_the_report_file_lets_a_second_run_send_the_rest(lab, empty, people):

@@ -41,12 +41,13 @@ def command(session: Session, /, nodes: tuple[str, ...], **given: Any) -> Report
     from mkiso.core.answer import first_code  # noqa: PLC0415
     from mkiso.core.display_text import counted  # noqa: PLC0415
     from mkiso.core.nodes import choose_node  # noqa: PLC0415
-    from mkiso.stages.doctor import calling_ae_title, check_echo  # noqa: PLC0415
+    from mkiso.stages.doctor import calling_ae_title  # noqa: PLC0415
+    from mkiso.toolbox.echoing import echo_all  # noqa: PLC0415
 
     file, _ = load_config(given["config"])
     job, config = request.resolve_settings(request.command_line(given), file, os.environ)
     chosen = [choose_node(node, config, UsageError) for node in nodes] or [job.archive]
-    answers = [check_echo(node, calling_ae_title(node, job)) for node in chosen]
+    answers = echo_all(chosen, lambda node: calling_ae_title(node, job))
     failed = sum(1 for answer in answers if answer.code)
     bad_news = (
         f"{failed} of {counted(len(answers), 'node')} did not answer: see the lines with 'error'."

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from mkiso.cli.options import GroupedCommand, combine, exit_code_table, option
-from mkiso.cli.query_options import long_tool_options
+from mkiso.cli.query_options import long_tool_options, requested_by_option
 from mkiso.cli.session import Session
 from mkiso.cli.tools import open_tools
 from mkiso.core.report import Report
@@ -34,6 +34,7 @@ _CODES = (0, 64, 65, 66, 74, 75, 76, 77, 78, 80, 82, 84)
            help="Associations at a time.  [default: the node's forward_associations]"),
     option("--several-patients", is_flag=True, group="Sending",
            help="A person has looked: the disc may hold objects of several patients."),
+    requested_by_option,
     long_tool_options,
 )  # fmt: skip
 @click.pass_obj
@@ -44,7 +45,7 @@ def command(session: Session, /, path: Path, **given: Any) -> Report:
     from mkiso.toolbox.importing import import_disc  # noqa: PLC0415 - start-up time
     from mkiso.toolbox.sending import Sending  # noqa: PLC0415
 
-    world = tools.world()
+    world = tools.world(has_trail=True)
     session.stop.only_note()
     sending = Sending(
         node,

@@ -12,6 +12,7 @@ from mkiso.cli.options import GroupedCommand, combine, exit_code_table, option, 
 from mkiso.cli.query_options import (
     list_option,
     long_tool_options,
+    requested_by_option,
     selections,
     series_keys,
     study_keys,
@@ -48,6 +49,7 @@ _CODES = (0, 10, 64, 65, 66, 75, 76, 77, 78, 80, 82)
     series_keys,
     list_option,
     wait_options,
+    requested_by_option,
     long_tool_options,
 )  # fmt: skip
 @click.pass_obj
@@ -61,7 +63,8 @@ def command(session: Session, /, node: str, **given: Any) -> Report:
     from mkiso.toolbox.moving import move_all  # noqa: PLC0415
 
     destination = require_ae_title(text_argument(given["destination"]))
-    world = tools.world()
+    world = tools.world(has_trail=True)
+    session.stop.outcome = "what was sent until then was sent"
     session.stop.only_note()
     job = dataclasses.replace(tools.job, archive=chosen)
     moves = move_all(job, wanted, destination, look_at, world)

@@ -28,7 +28,7 @@ files at --produced are.
 """
 EXAMPLES = (
     "mkiso mpps ris start --accession A1 --step-id S1",
-    "mkiso mpps ris complete --uid 2.25.1 --produced images",
+    "mkiso mpps ris complete --uid 2.25.1 --produced images/1.2.3",
 )
 _STEP = "Step"
 _CODES = (0, 64, 65, 66, 75, 76, 77, 78, 82)

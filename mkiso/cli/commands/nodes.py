@@ -21,7 +21,6 @@ from mkiso.core.display_text import counted
 from mkiso.core.report import Report
 
 if TYPE_CHECKING:
-    from mkiso.core.answer import Answer
     from mkiso.core.job import Node
 
 _HELP = """List the nodes of the configuration; with --check, ask all of them with C-ECHO at once.
@@ -29,7 +28,6 @@ _HELP = """List the nodes of the configuration; with --check, ask all of them wi
 The archive has a '*'.
 """
 EXAMPLES = ("mkiso nodes", "mkiso nodes --check")
-_MOST_AT_ONCE = 16
 
 
 @click.command(
@@ -42,11 +40,12 @@ def command(session: Session, /, *, check: bool, **given: Any) -> Report:
     """List, perhaps ask."""
     tools = open_tools(session, given)
     from mkiso.core.answer import first_code  # noqa: PLC0415 - start-up time
+    from mkiso.toolbox.echoing import echo_all  # noqa: PLC0415
 
     nodes = [tools.node(name) for name in sorted(tools.config.nodes)]
     if not any(node == tools.job.archive for node in nodes):
         nodes.insert(0, tools.job.archive)
-    answers = _asked(nodes, tools) if check else []
+    answers = echo_all(nodes, tools.calling_ae_title) if check else []
     rows = [_row(node, tools) for node in nodes]
     for row, answer in zip(rows, answers, strict=False):
         row["Answer"] = answer.finding.message if answer.code else "ok"
@@ -64,16 +63,6 @@ def command(session: Session, /, *, check: bool, **given: Any) -> Report:
         findings=tuple(answer.finding for answer in answers) if given["as_json"] else (),
         answer={"nodes": rows} if given["as_json"] else {},
     )
-
-
-def _asked(nodes: list[Node], tools: Tools) -> list[Answer]:
-    """Ask all nodes side by side: the slowest one alone says how long it takes."""
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - start-up time
-
-    from mkiso.stages.doctor import check_echo  # noqa: PLC0415
-
-    with ThreadPoolExecutor(min(_MOST_AT_ONCE, len(nodes))) as pool:
-        return list(pool.map(lambda node: check_echo(node, tools.calling_ae_title(node)), nodes))
 
 
 def _row(node: Node, tools: Tools) -> dict[str, str]:

@@ -17,6 +17,7 @@ from mkiso.cli.tools import open_tools, print_lines
 from mkiso.core.display_text import counted
 
 if TYPE_CHECKING:
+    from mkiso.core.audit_alerts import Stranger
     from mkiso.toolbox.receiving import Receiving
     from mkiso.toolbox.study_journal import StudyEvent
 
@@ -56,6 +57,9 @@ _TICK_SECONDS = 0.2
            help="This AE title may send; may be repeated."),
     option("--from", "networks", multiple=True, metavar="ADDRESS", group=_WHO,
            help="From this address or network (10.1.0.0/16); may be repeated."),
+    option("--sync/--no-sync", default=True, show_default=True, group="Output",
+           help="Answer with success when an instance is on the disk, safe from a power cut;"
+           " without it sooner, safe from our own end alone."),
     option("--associations", type=click.IntRange(1, 1000), default=64, show_default=True,
            metavar="N", group=_WHO, help="At most so many at a time; others are asked to wait."),
     tool_options,
@@ -64,7 +68,8 @@ _TICK_SECONDS = 0.2
 def command(session: Session, /, **given: Any) -> int:
     """Receive until a signal comes."""
     tools = open_tools(session, given)
-    from mkiso.toolbox.receiving import StudyReceiver  # noqa: PLC0415 - start-up time
+    from mkiso.stages.audit import strangers_of  # noqa: PLC0415 - start-up time
+    from mkiso.toolbox.receiving import StudyReceiver, transfers_of  # noqa: PLC0415
 
     receiving = _receiving(given, tools.job)
     as_json = given["as_json"]
@@ -72,12 +77,30 @@ def command(session: Session, /, **given: Any) -> int:
     def show(event: StudyEvent) -> None:
         print_lines([json.dumps(event.content) if as_json else _line(event.content)])
 
+    def tell(event: StudyEvent) -> None:
+        show(event)
+        message = f"{counted(event.content['instances'], 'instance')} received."
+        transfers = transfers_of(event, receiving.folder)
+        for warning in trail.end(world.job_id, 0, message, transfers, world.log):
+            session.output.say(f"warning: {warning}")
+
+    def tell_of_strangers(seen: list[Stranger]) -> None:
+        new = [stranger for stranger in dict.fromkeys(seen) if stranger not in told]
+        if not new:
+            return
+        told.update(new)
+        message = f"{counted(len(new), 'sender')} turned away."
+        for warning in trail.end(world.job_id, 77, message, (), world.log, strangers=new):
+            session.output.say(f"warning: {warning}")
+
     def failed(error: Exception) -> None:
         session.record_crash(error)
 
     session.stop.only_note()
     world = tools.world(receiving.folder)
-    with StudyReceiver(receiving, world, event=show, failed=failed) as running:
+    trail = tools.trail()
+    told: set[Stranger] = set()
+    with StudyReceiver(receiving, world, event=tell, failed=failed) as running:
         address = receiving.address
         session.output.say(
             f"{address.ae_title} listening on {address.bind or 'all addresses'}, port "
@@ -86,6 +109,7 @@ def command(session: Session, /, **given: Any) -> int:
         while not session.stop.signal_number:
             time.sleep(_TICK_SECONDS)
             running.tick()
+            tell_of_strangers(strangers_of(running.receiver.reception))
     return 0
 
 
@@ -105,6 +129,7 @@ def _receiving(given: dict[str, Any], job: Any) -> Receiving:
         networks=require_networks(given["networks"]),
         minimum_free_bytes=job.minimum_free_bytes,
         maximum_associations=given["associations"],
+        durable=given["sync"],
     )
 
 

@@ -22,6 +22,7 @@ from mkiso.cli.options import (
 from mkiso.cli.query_options import (
     list_option,
     long_tool_options,
+    requested_by_option,
     selections,
     series_keys,
     sort_option,
@@ -75,6 +76,7 @@ _CODES = (0, 10, 64, 65, 66, 73, 74, 75, 76, 77, 78, 80, 81, 82, 85)
            help="Send the de-identified copies to this node, too."),
     deidentify_options,
     wait_options,
+    requested_by_option,
     long_tool_options,
 )  # fmt: skip
 @click.pass_obj
@@ -103,7 +105,10 @@ def command(session: Session, /, node: str, **given: Any) -> Report:
         return _pass_on(tools, job, wanted, given)
     if given["send_to"]:
         raise UsageError("--send belongs to --deidentify; for files as they are use mkiso send.")
-    world = tools.world(job.output_folder)
+    world = tools.world(job.output_folder, has_trail=True)
+    session.stop.outcome = (
+        f"what arrived is in {given['output']}, and the same command asks for the rest"
+    )
     session.stop.only_note()
     outcomes = retrieve_all(job, wanted, given["sort"], world)
     return _report(outcomes, tools, given, world)
@@ -120,7 +125,7 @@ def _pass_on(
     disguise = prepare(job)
     assert disguise is not None  # noqa: S101 - the job de-identifies
     to = tools.node(given["send_to"]) if given["send_to"] else None
-    world = disguised_world(tools.world(job.output_folder), disguise)
+    world = disguised_world(tools.world(job.output_folder, has_trail=True), disguise)
     tools.session.stop.only_note()
     passed = pass_on(job, wanted, given["sort"], disguise, world, to=to)
     report = _report(passed.outcomes, tools, given, world)

@@ -9,7 +9,7 @@ import click
 
 from mkiso.cli.completing import node_names
 from mkiso.cli.options import GroupedCommand, combine, exit_code_table, option
-from mkiso.cli.query_options import long_tool_options
+from mkiso.cli.query_options import long_tool_options, requested_by_option
 from mkiso.cli.session import Session
 from mkiso.cli.tools import open_tools
 from mkiso.core.display_text import counted
@@ -49,6 +49,7 @@ _CODES = (0, 64, 65, 73, 74, 75, 76, 77, 78, 84, 85)
            help="Ask for storage commitment."),
     option("--commit-wait", type=click.FloatRange(1, 86400), default=60.0, show_default=True,
            metavar="SECONDS", group=_SENDING, help="How long to wait for the answer."),
+    requested_by_option,
     long_tool_options,
 )  # fmt: skip
 @click.pass_obj
@@ -60,7 +61,8 @@ def command(session: Session, /, node: str, paths: tuple[str, ...], **given: Any
     chosen = tools.node(node)
     from mkiso.toolbox.sending import Sending, send_all  # noqa: PLC0415 - start-up time
 
-    world = tools.world()
+    world = tools.world(has_trail=True)
+    session.stop.outcome = "what the node took it has; --report and --resume go on from there"
     session.stop.only_note()
     sent = send_all(
         Sending(
