@@ -2,10 +2,11 @@
 
 import shutil
 import signal
-import socket
 from pathlib import Path
 
+import ports
 import pytest
+from hypothesis import HealthCheck, settings
 
 PROJECT = Path(__file__).resolve().parent.parent
 SHARED = PROJECT.parent / "shared"
@@ -17,6 +18,17 @@ for _number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(
             _number, signal.default_int_handler if _number == signal.SIGINT else signal.SIG_DFL
         )
+
+
+def pytest_configure(config):
+    """The same examples each time, however slow the machine; new ones at night."""
+    settings.register_profile(
+        "mkiso",
+        deadline=None,
+        derandomize=config.option.markexpr != "nightly",
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+    settings.load_profile("mkiso")
 
 
 @pytest.fixture(scope="session")
@@ -37,9 +49,7 @@ def shared_tools() -> Path:
 
 @pytest.fixture
 def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    return ports.free_port()
 
 
 @pytest.fixture(scope="session")

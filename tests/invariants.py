@@ -17,7 +17,7 @@ from mkiso.stages.verify import check_path
 
 SCHEMA = json.loads((Path(mkiso.core.__file__).parent / "report_schema.json").read_text("utf-8"))
 _VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
-_LINGER_SECONDS = 5.0
+_LINGER_SECONDS = 20.0
 
 
 def check_output(folder: Path) -> list[Path]:

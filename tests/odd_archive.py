@@ -5,6 +5,7 @@ import threading
 from contextlib import contextmanager, suppress
 
 import pydicom
+from ports import free_port
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 
@@ -29,6 +30,7 @@ class OddArchive(EmbeddedArchive):
     return other answers (lists of (tag, VR, value)) or a status."""
 
     def __init__(self, folder, destinations, **options):
+        options.setdefault("port", free_port())  # its own even while it is stopped
         super().__init__(folder, destinations=destinations, **options)
         odd = OddServices.__new__(OddServices)
         odd.__dict__.update(self._services.__dict__)
@@ -58,6 +60,26 @@ class OddArchive(EmbeddedArchive):
         threading.Thread(target=self.stop, args=(0.0,), daemon=True).start()
         for association in list(self.associations):
             association.abort()
+
+
+class Held:
+    """An archive that stops taking instances when it has so many, until it is let go."""
+
+    def __init__(self, archive, count):
+        self.is_reached, self.go_on = threading.Event(), threading.Event()
+        storage = archive._services._storage
+        take = storage.take
+
+        def hold(*given):
+            if archive.contents.instances >= count:
+                self.is_reached.set()
+                self.go_on.wait(60)
+            return take(*given)
+
+        storage.take = hold
+
+    def wait(self):
+        assert self.is_reached.wait(60)
 
 
 class OddServices(Services):

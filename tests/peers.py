@@ -10,6 +10,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from ports import free_ports
+
 
 @dataclass(frozen=True)
 class Archive:
@@ -28,18 +30,6 @@ class Archive:
     @property
     def receiver(self) -> str:
         return f"CDRECORD@127.0.0.1:{self.receiver_port}"
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports that were free a moment ago, all different."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
 
 
 def start(name: str, tools: Path, data: Path, folder: Path, **environment: str) -> Archive:
@@ -89,7 +79,7 @@ class storescp:  # noqa: N801 - the program's name
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self._port)) == 0:
@@ -99,7 +89,7 @@ class storescp:  # noqa: N801 - the program's name
 
     def __exit__(self, *_):
         self._process.kill()
-        self._process.wait(timeout=10)
+        self._process.wait(timeout=30)
 
 
 def move(archive: Archive, level: str, **uids: str) -> None:

@@ -253,7 +253,7 @@ class RawAcceptor:
 class RawPeer(RawSocket):
     """A requestor on a plain socket."""
 
-    def __init__(self, port, *, host="127.0.0.1", timeout=10.0):
+    def __init__(self, port, *, host="127.0.0.1", timeout=30.0):
         super().__init__(socket.create_connection((host, port), timeout=timeout))
         self.answers = {}
 

@@ -73,7 +73,7 @@ class ScriptedPeer:
 
     def requests(self, association):
         """Yield each message, recorded, until the release."""
-        while (message := association.receive(idle_seconds=20)) is not None:
+        while (message := association.receive(idle_seconds=60)) is not None:
             self.commands.append(message.command)
             self.identifiers.append(message.data)
             yield message
@@ -134,12 +134,12 @@ def raw_peer(behave):
     finally:
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
-        acceptor.join(5)
+        acceptor.join(20)
         for thread in threads:
-            thread.join(5)
+            thread.join(20)
 
 
-def wait_for(condition, seconds=5.0):
+def wait_for(condition, seconds=30.0):
     """Wait until `condition()` holds; fail otherwise."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

@@ -46,18 +46,20 @@ def test_the_installed_wheel_makes_a_disc_from_another_folder(wheel, tmp_path):
     Path(packages, "dependencies.pth").write_text(sysconfig.get_path("purelib"))
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
+    environ = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
     where = subprocess.run(
         [python, "-c", "import mkiso; print(mkiso.__file__)"],
         check=True,
         capture_output=True,
         text=True,
         cwd=elsewhere,
+        env=environ,
     ).stdout
     assert where.startswith(str(venv))
     done = subprocess.run(
         [python, "-m", "mkiso", "demo", "--output", "discs"],
         cwd=elsewhere,
-        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
+        env=environ,
         capture_output=True,
         text=True,
         timeout=150,

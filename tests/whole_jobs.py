@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import socket
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pydicom
 from invariants import check_output, check_port, check_process, check_report, check_silence
 from odd_archive import OddArchive
+from ports import free_port
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
@@ -63,16 +63,10 @@ def study(folder, count=4, **more):
 
 #: Waiting times that a test would notice.
 PATIENT = {
-    "stall_timeout_seconds": 8.0,
-    "first_instance_timeout_seconds": 8.0,
-    "quiet_period_seconds": 8.0,
+    "stall_timeout_seconds": 25.0,
+    "first_instance_timeout_seconds": 25.0,
+    "quiet_period_seconds": 25.0,
 }
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 @dataclass
@@ -119,9 +113,9 @@ class Laboratory:
         self._stack = stack
         self.node = {"retries": 0, "connect_timeout_seconds": 3.0}
         self.settings = {
-            "stall_timeout_seconds": 0.6,
-            "first_instance_timeout_seconds": 0.6,
-            "quiet_period_seconds": 0.3,
+            "stall_timeout_seconds": 2.0,
+            "first_instance_timeout_seconds": 2.0,
+            "quiet_period_seconds": 0.5,
             "deadline_seconds": 30.0,
             "minimum_free_bytes": 0,
             "viewer": "none",  # tests/pipeline/test_viewer.py has those with one

@@ -5,11 +5,12 @@ import contextlib
 import json
 import os
 import shutil
-import socket
 import subprocess
 import time
 import urllib.request
 from pathlib import Path
+
+from ports import free_port
 
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 
@@ -27,9 +28,7 @@ class Driver:
     """chromedriver, one process for all browsers of a test run."""
 
     def __init__(self, folder: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self._log = (folder / "chromedriver.log").open("wb")
         # A job in this process points TMPDIR to its work folder, which is gone by now
         environ = {name: value for name, value in os.environ.items() if name != "TMPDIR"}
@@ -39,7 +38,7 @@ class Driver:
             stdout=self._log,
             stderr=self._log,
         )
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + 60
         while not self._answers():
             if time.monotonic() > deadline:
                 raise AssertionError("chromedriver does not answer")
@@ -52,7 +51,7 @@ class Driver:
 
     def close(self) -> None:
         self._process.kill()
-        self._process.wait(timeout=10)
+        self._process.wait(timeout=30)
         self._log.close()
 
 
@@ -65,7 +64,7 @@ def call(port: int, method: str, path: str, body: dict | None = None):
         headers={"Content-Type": "application/json"},
     )
     try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with urllib.request.urlopen(request, timeout=150) as answer:
             return json.load(answer)["value"]
     except urllib.error.HTTPError as error:
         value = json.load(error)["value"]
@@ -115,7 +114,7 @@ class Browser:
             "browserName": "chrome",
             "goog:chromeOptions": options,
             "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
-            "timeouts": {"script": 50000, "pageLoad": 50000},
+            "timeouts": {"script": 100000, "pageLoad": 100000},
         }
         self._port = driver.port
         body = {"capabilities": {"alwaysMatch": wanted}}
@@ -142,7 +141,7 @@ class Browser:
         """Run the body of a function in the page and return what it returns."""
         return self._do("POST", "/execute/sync", {"script": script, "args": list(arguments)})
 
-    def wait_for(self, expression: str, *arguments, seconds: float = 25):
+    def wait_for(self, expression: str, *arguments, seconds: float = 60):
         """Return the first truthy value of an expression of the page; promises are awaited."""
         script = f"""
             const given = Array.from(arguments), done = given.pop();

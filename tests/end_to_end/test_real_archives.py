@@ -14,7 +14,7 @@ pytestmark = [
     pytest.mark.data,
     pytest.mark.slow,
     pytest.mark.xdist_group("real archives"),
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(900),
 ]
 
 

@@ -111,11 +111,14 @@ CALL(REMOVE, int, unlinkat, (int x, const char *a, int f), (x, a, f), x, a, NULL
 CALL(REMOVE, int, rmdir, (const char *a), (a), AT_FDCWD, a, NULL, -1)
 CALL(MODE, int, chmod, (const char *a, mode_t m), (a, m), AT_FDCWD, a, NULL, -1)
 CALL(MODE, int, fchmod, (int fd, mode_t m), (fd, m), fd, NULL, NULL, -1)
+CALL(WRITE, ssize_t, pwritev64v2, (int fd, const struct iovec *v, int n, off64_t o, int f), (fd, v, n, o, f), fd, NULL, NULL, -1)
+CALL(MODE, int, fchown, (int fd, uid_t u, gid_t g), (fd, u, g), fd, NULL, NULL, -1)
 CALL(READ, ssize_t, read, (int fd, void *b, size_t n), (fd, b, n), fd, NULL, NULL, -1)
 CALL(READ, ssize_t, pread, (int fd, void *b, size_t n, off_t o), (fd, b, n, o), fd, NULL, NULL, -1)
 CALL(READ, ssize_t, pread64, (int fd, void *b, size_t n, off64_t o), (fd, b, n, o), fd, NULL, NULL, -1)
 CALL(READ, ssize_t, preadv, (int fd, const struct iovec *v, int n, off_t o), (fd, v, n, o), fd, NULL, NULL, -1)
 CALL(READ, ssize_t, preadv64, (int fd, const struct iovec *v, int n, off64_t o), (fd, v, n, o), fd, NULL, NULL, -1)
+CALL(READ, ssize_t, preadv64v2, (int fd, const struct iovec *v, int n, off64_t o, int f), (fd, v, n, o, f), fd, NULL, NULL, -1)
 
 /* A close that fails has closed all the same (Linux): NFS tells of a full disk here. */
 int close(int fd) {

@@ -127,6 +127,9 @@ AREAS = {
         Row("G22", "The archive answers each query with thousands of studies", "ended at the limit", "85"),
         Row("G23", "A port scanner and a monitoring probe knock during the job", "they are ignored", "0"),
         Row("G24", "The archive closes idle associations between query and move", "a new one is opened", "0"),
+        Row("G25", "A run is killed after its disc has its name, before it has told anybody", "the next run finishes the audit trail", "137"),
+        Row("G26", "A worker of the viewer is killed, crashes, hangs or eats memory", "its frame is a tile, the disc is whole, no process stays", "0"),
+        Row("G27", "What the toolbox moves is refused, stopped half way, or cannot be written down", "in the audit trail as far as it came; a warning", "any"),
     ),
 }  # fmt: skip
 

@@ -1,8 +1,8 @@
 """Writes docs/faults.md: every row of the matrix, the tests that make it happen, how they ended.
 
 `python tests/faults/page.py` runs the tests that carry the mark `fault` and writes the page;
-folders below `tests/` as arguments limit that to those. Other results stay as they are on the
-page; `--keep-results` runs nothing.
+folders and files below `tests/` as arguments limit that to those. `--nightly` runs those that take
+long instead. Other results stay as they are on the page; `--keep-results` runs nothing.
 """
 # ruff: noqa: T201
 
@@ -13,6 +13,8 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parent.parent
+#: Before the results of what runs by night, in a cell.
+_NIGHTLY = "nightly: "
 PAGE = TESTS.parent / "docs" / "faults.md"
 
 HEAD = """# Faults: what was tried
@@ -30,7 +32,7 @@ wrong:
 - it ended within ten seconds of its deadline;
 - when the fault is gone the same command makes the disc.
 
-This page is made by `make faults`. `nightly` tests take long and run by `make test-nightly`.
+This page is made by `make faults`, the results of what takes long by `make faults-nightly`.
 
 """
 
@@ -41,9 +43,10 @@ def marks_by_row(folder=TESTS):
     for path in sorted(folder.rglob("test_*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         everywhere = [row for node in tree.body for row in _rows_of_module(node)]
+        all_night = any(_is_nightly_module(node) for node in tree.body)
         for node in tree.body:
             if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
-                night = any(_is_mark(d, "nightly") for d in node.decorator_list)
+                night = all_night or any(_is_mark(d, "nightly") for d in node.decorator_list)
                 rows = [row for d in node.decorator_list for row in _rows(d)]
                 for row in dict.fromkeys([*everywhere, *rows]):
                     found[row].append((path.relative_to(folder).as_posix(), node.name, night))
@@ -53,6 +56,11 @@ def marks_by_row(folder=TESTS):
 def _rows_of_module(node):
     is_marks = isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "pytestmark"
     return _rows(node.value) if is_marks else []
+
+
+def _is_nightly_module(node):
+    is_marks = isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "pytestmark"
+    return is_marks and any(_is_mark(each, "nightly") for each in ast.walk(node.value))
 
 
 def _rows(node):
@@ -113,6 +121,16 @@ def results_of_page(page):
     return results
 
 
+def joined(old, new, *, nightly):
+    """The words of a page, with those of a run by day or by night put in."""
+    results = dict(old)
+    for key, words in new.items():
+        by_day, _, by_night = old.get(key, "").partition(_NIGHTLY)
+        day, night = (by_day.rstrip(", "), words) if nightly else (words, by_night)
+        results[key] = ", ".join(filter(None, (day, night and f"{_NIGHTLY}{night}")))
+    return results
+
+
 class Recorder:
     """A pytest plugin that counts how the cases of each test ended."""
 
@@ -134,13 +152,15 @@ class Recorder:
         }
 
 
-def run_tests(folders):
+def run_tests(folders, *, nightly):
     import pytest  # noqa: PLC0415 - not needed for the page alone
 
     recorder = Recorder()
     places = [str(TESTS / folder) for folder in folders] or [str(TESTS)]
-    marks = "fault and not nightly"
-    pytest.main(["-m", marks, "-q", "-n0", "-p", "no:cacheprovider", *places], plugins=[recorder])
+    options = ["-m", "fault and nightly", "--timeout", "3600"]
+    if not nightly:
+        options = ["-m", "fault and not nightly"]
+    pytest.main([*options, "-q", "-n0", "-p", "no:cacheprovider", *places], plugins=[recorder])
     return recorder.words
 
 
@@ -148,11 +168,13 @@ def main():
     sys.path.insert(0, str(TESTS))
     from faults.matrix import AREAS  # noqa: PLC0415 - the path is set here
 
-    tests = marks_by_row()
-    old = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
-    results = results_of_page(old)
+    new, nightly = {}, "--nightly" in sys.argv
     if "--keep-results" not in sys.argv:
-        results |= run_tests(sys.argv[1:])
+        folders = [word for word in sys.argv[1:] if not word.startswith("--")]
+        new = run_tests(folders, nightly=nightly)
+    tests = marks_by_row()  # after the run: it takes long, and two may write one after the other
+    old = results_of_page(PAGE.read_text(encoding="utf-8")) if PAGE.exists() else {}
+    results = joined(old, new, nightly=nightly)
     PAGE.write_text(render(AREAS, tests, results), encoding="utf-8")
     print(f"{PAGE}: {len(tests)} rows with tests")
 

@@ -223,7 +223,7 @@ def test_several_titles_and_addresses_of_one_archive_send_side_by_side(lab, arch
 def test_an_archive_that_is_restarted_during_the_move_is_asked_again(lab, archive):
     def on_move(move):
         move.send(move.instances[:1])
-        threading.Timer(0.5, lab.restart).start()
+        threading.Timer(1.5, lab.restart).start()
         archive.kill()
 
     archive.on_move = on_move
@@ -356,7 +356,7 @@ def test_two_jobs_of_one_disc_at_one_moment_make_it_once(lab, archive):
 
 
 @pytest.mark.fault("F23", "F42", "F16", "F21")
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     "status", [0x0000, 0xA701, 0xA702, 0xA801, 0xA900, 0xB000, 0xC000, 0xC001, 0xFE00, 0x0122,
                0x0124, 0x0211, 0xFFFF, 0x1234]

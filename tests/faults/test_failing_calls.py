@@ -49,7 +49,7 @@ def name_of(value):
 
 
 @pytest.mark.fault("F54", "F55", "G07", "G19")
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(("kind", "error"), ONCE, ids=name_of)
 def test_one_call_fails_whichever_it_is(faulty_site, kind, error):
     count = faulty_site.count(kind, faulty_site.lab.output)
@@ -66,7 +66,7 @@ def test_one_call_fails_whichever_it_is(faulty_site, kind, error):
 
 
 @pytest.mark.fault("F54", "F53", "F57")
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @SOME
 @pytest.mark.parametrize(
     ("kinds", "error"),
@@ -90,7 +90,7 @@ def test_all_calls_fail_from_one_on_whichever_it_is(faulty_site, kinds, error, s
 
 
 @pytest.mark.fault("F54", "F58")
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     ("sticky", "step"),
     [(False, 1), (True, 4), pytest.param(True, 1, marks=pytest.mark.nightly)],
@@ -124,7 +124,7 @@ def make_old_disc(site):
 
 
 @pytest.mark.fault("G20")
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @SOME
 @pytest.mark.parametrize(
     ("kinds", "error", "sticky"),

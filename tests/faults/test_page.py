@@ -2,7 +2,7 @@
 
 import pytest
 from faults.matrix import AREAS, ROWS
-from faults.page import PAGE, marks_by_row, render, rows_of_page
+from faults.page import PAGE, joined, marks_by_row, render, rows_of_page
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +25,18 @@ def test_ids_are_given_once():
 
 def test_at_least_fifteen_faults_are_our_own():
     assert sum(row.startswith("G") for row in ROWS) >= 15
+
+
+def test_results_of_day_and_night_stand_side_by_side():
+    page = {("a", "t"): "2 passed"}
+    night = joined(page, {("a", "t"): "3 passed"}, nightly=True)
+    assert night == {("a", "t"): "2 passed, nightly: 3 passed"}
+    again = joined(night, {("a", "t"): "1 failed, 1 passed"}, nightly=False)
+    assert again == {("a", "t"): "1 failed, 1 passed, nightly: 3 passed"}
+    alone = joined({}, {("b", "t"): "1 passed"}, nightly=True)
+    assert joined(alone, {("b", "t"): "1 failed"}, nightly=True) == {
+        ("b", "t"): "nightly: 1 failed"
+    }
 
 
 def test_the_page_is_up_to_date(tests):

@@ -30,7 +30,16 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 SHIM = CHECKOUT / "legacy_php_shim"
 STUB = Path(__file__).with_name("stub_mkiso.sh")
 TOKEN = "0123456789abcdef" * 2
-LOUD = ("-d", "error_reporting=-1", "-d", "log_errors=1", "-d", "error_log=")
+LOUD = (
+    "-d",
+    "opcache.enable=0",
+    "-d",
+    "error_reporting=-1",
+    "-d",
+    "log_errors=1",
+    "-d",
+    "error_log=",
+)
 #: What PHP itself says of a request that it cuts.
 EXPECTED = re.compile(r"POST Content-Length of|Input variables exceeded")
 YES = "<?php\nfunction authorise(array $request) { return 'dr.house'; }\n"
@@ -133,7 +142,7 @@ class Site:
                 start_new_session=True,
             )
         self.processes.append(process)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             with contextlib.suppress(OSError):
                 self.request("GET", "mkiso.css")
@@ -145,11 +154,11 @@ class Site:
         for process in self.processes:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            process.wait(timeout=10)
+            process.wait(timeout=30)
         self.processes.clear()
 
     def request(self, method: str, target: str, body: bytes | None = None, **headers: str):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         try:
             connection.request(method, f"/{target}", body, named)
@@ -174,7 +183,7 @@ class Site:
             },
         )
 
-    def wait(self, job: str, seconds: float = 30) -> Answer:
+    def wait(self, job: str, seconds: float = 60) -> Answer:
         """Ask for the job's state until it has ended."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:

@@ -96,7 +96,7 @@ def test_both_streams_may_be_full_of_anything(site):
     began = time.monotonic()
     code, _, _, message, _ = run(site, ["MUCH4000"])
     assert (code, len(message)) == (0, 4_000_000)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
 
 
 def test_the_deadline_stops_mkiso(site):
@@ -104,21 +104,21 @@ def test_the_deadline_stops_mkiso(site):
     code, name, retry, message, _ = run(site, ["SLOW30"], deadline_seconds=1)
     assert (code, name, retry) == (143, "TERMINATED", "yes")
     assert "within 1 seconds" in message
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
 
 
 def test_the_deadline_kills_a_program_that_does_not_listen(site):
     began = time.monotonic()
     assert run(site, ["DEAF30"], deadline_seconds=1, grace_seconds=1)[0] == 143
-    assert 2 <= time.monotonic() - began < 6
+    assert 2 <= time.monotonic() - began < 20
 
 
 def test_progress_is_told_while_it_happens(site):
     events = site.evaluate(
         "$seen = array(); $began = microtime(true);"
-        "(new MkisoClient(json_decode($argv[1], true)))->run(array('SLOW1'), array(),"
+        "(new MkisoClient(json_decode($argv[1], true)))->run(array('SLOW4'), array(),"
         " function ($event) use (&$seen, $began) {"
-        "  $seen[] = array($event['event'], microtime(true) - $began < 0.9); });"
+        "  $seen[] = array($event['event'], microtime(true) - $began < 3.9); });"
         "echo json_encode($seen);",
         json.dumps(site.settings),
     )

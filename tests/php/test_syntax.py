@@ -63,7 +63,7 @@ def script(request):
 
 def code_of(text):
     done = subprocess.run(
-        ["php", "-r", TOKENS], input=text, capture_output=True, text=True, check=True, timeout=20
+        ["php", "-r", TOKENS], input=text, capture_output=True, text=True, check=True, timeout=60
     )
     return done.stdout
 
@@ -74,7 +74,7 @@ def test_this_php_takes_every_file(script):
         capture_output=True,
         text=True,
         check=False,
-        timeout=20,
+        timeout=60,
     )
     assert done.returncode == 0
     assert done.stdout.startswith("No syntax errors")
@@ -133,6 +133,6 @@ def test_the_sample_settings_are_the_defaults():
         "echo implode(',', $differ), count(array_diff_key($sample, MkisoClient::DEFAULTS));"
     )
     done = subprocess.run(
-        ["php", "-r", program], capture_output=True, text=True, check=True, timeout=20
+        ["php", "-r", program], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout == "command0"  # its path is an example

@@ -236,4 +236,4 @@ def test_the_blocking_answer_comes_soon_after_the_end(site):
     site.serve()
     began = time.monotonic()
     assert site.get("mkiso.php", {"as": "SLOW1"}).status == 200
-    assert 1 <= time.monotonic() - began < 2
+    assert 1 <= time.monotonic() - began < 6
