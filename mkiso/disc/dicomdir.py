@@ -6,6 +6,7 @@ bodies of the records are ready and only offsets, types and File IDs are added.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import struct
 import uuid
@@ -23,7 +24,6 @@ from mkiso.core.icon_rules import Icon, icon_element
 from mkiso.core.model import FileSetInstance
 from mkiso.core.record_keys import NUMBERED_TYPES, PATIENT_KEYS, SERIES_KEYS, STUDY_KEYS, Key
 from mkiso.core.record_types import ROOT_TYPES
-from mkiso.core.sequences import encode_item
 from mkiso.core.text import is_ascii
 from mkiso.core.value_rules import TEXT_VRS
 from mkiso.errors import LimitError
@@ -32,6 +32,7 @@ MEDIA_STORAGE_DIRECTORY = "1.2.840.10008.1.3.10"
 EXPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
 
 _ITEM = struct.Struct("<HHI")
+_SHORT_ELEMENT = struct.Struct("<HH2sH")
 # Offset of the Next Directory Record, Record In-use Flag, Offset of the Referenced Lower-Level
 # Directory Entity (PS3.3 F.3.2.2), as group, element, VR, length, value
 _LINKS = struct.Struct("<HH2sHIHH2sHHHH2sHI")
@@ -41,11 +42,16 @@ _IN_USE = 0xFFFF
 _MAX_BYTES = 0xFFFFFFFE  # what a length or an offset of 32 bits can say
 
 
-class _Record(NamedTuple):
-    """One directory record before its offset is known."""
+#: A directory record before its offset is known: its depth, and everything after its links. A
+#: plain tuple, since the garbage collector forgets those, and there are as many as instances.
+_Record = tuple[int, bytes]
 
-    depth: int
-    body: bytes  # everything after the links
+
+class _Series(NamedTuple):
+    """The instances of a series, and their headers as far as these differ above the instance."""
+
+    instances: list[FileSetInstance]
+    headers: list[InstanceHeader]
 
 
 class _UpperLevel(NamedTuple):
@@ -84,8 +90,11 @@ def build_dicomdir(
     Raises LimitError when the directory would pass 4 GiB.
     """
     filled: _Filled = Counter()
-    patientless = [i for i in placed if i.instance.header.record_type in ROOT_TYPES]
-    others = [i for i in placed if i.instance.header.record_type not in ROOT_TYPES]
+    patientless: list[FileSetInstance] = []
+    others: list[FileSetInstance] = []
+    for item in placed:
+        is_root = item.instance.header.record_type in ROOT_TYPES
+        (patientless if is_root else others).append(item)
     records = _patient_records(others, filled, icons)
     records += _leaves(0, patientless, filled)
     encoded = _encode(file_set_uid or _uid_of(file_set_id, placed), file_set_id, records)
@@ -103,15 +112,35 @@ def _patient_records(
 ) -> list[_Record]:
     """Return the records of all patients in the order of the tree."""
     records = []
-    patient_ids = {dict(i.instance.header.patient).get(keys.PATIENT_ID, b"") for i in placed}
-    for patient in _grouped(placed, 2):
-        records.append(_upper(_PATIENT, patient, filled, patient_ids))
-        for study in _grouped(patient, 3):
-            records.append(_upper(_STUDY, study, filled, patient_ids))
-            for series in _grouped(study, 4):
-                records.append(_upper(_SERIES, series, filled, patient_ids))
-                records += _leaves(3, series, filled, icons)
+    # Series by series: what does not fit the processor's cache is gone through as seldom as can be
+    tree: dict[tuple[str, ...], dict[tuple[str, ...], list[_Series]]] = {}
+    for series in _grouped(placed, 4):
+        folder = series[0].file_id
+        studies = tree.setdefault(folder[:2], {})
+        studies.setdefault(folder[:3], []).append(_Series(series, _different(series)))
+    every = [each for studies in tree.values() for study in studies.values() for each in study]
+    patient_ids = {dict(h.patient).get(keys.PATIENT_ID, b"") for s in every for h in s.headers}
+    for studies in tree.values():
+        of_patient = [h for study in studies.values() for each in study for h in each.headers]
+        records.append(_upper(_PATIENT, of_patient, filled, patient_ids))
+        for study in studies.values():
+            of_study = [h for each in study for h in each.headers]
+            records.append(_upper(_STUDY, of_study, filled, patient_ids))
+            for each in study:
+                records.append(_upper(_SERIES, each.headers, filled, patient_ids))
+                records += _leaves(3, each.instances, filled, icons)
     return records
+
+
+def _different(series: Iterable[FileSetInstance]) -> list[InstanceHeader]:
+    """Return a header for each of the different upper levels: of most series one."""
+    found: dict[tuple[int, int, int, str], InstanceHeader] = {}
+    for item in series:
+        header = item.instance.header
+        levels = (id(header.patient), id(header.study), id(header.series), header.character_set)
+        if levels not in found:
+            found[levels] = header
+    return list(found.values())
 
 
 def _grouped(placed: Iterable[FileSetInstance], components: int) -> list[list[FileSetInstance]]:
@@ -123,38 +152,38 @@ def _grouped(placed: Iterable[FileSetInstance], components: int) -> list[list[Fi
 
 
 def _upper(
-    level: _UpperLevel, placed: Sequence[FileSetInstance], filled: _Filled, patient_ids: set[bytes]
+    level: _UpperLevel, headers: Sequence[InstanceHeader], filled: _Filled, patient_ids: set[bytes]
 ) -> _Record:
-    """Return the record of the patient, study or series that the instances belong to."""
-    header = _fullest(level, placed)
-    values = _completed(level, header, placed)
+    """Return the record of the patient, study or series that the headers belong to."""
+    header = _fullest(level, headers)
+    values = _completed(level, header, headers)
     if level is _PATIENT and not values.get(keys.PATIENT_ID):
         values[keys.PATIENT_ID] = _unused_id(patient_ids)
         filled["PATIENT", "PatientID"] += 1
     body = encode_record(level.keys, values, {}, header.character_set)
     filled.update((level.record_type, keyword) for keyword in body.filled)
-    return _Record(level.depth, _element(0x1430, b"CS", level.record_type) + body.encoded)
+    return level.depth, _element(0x1430, b"CS", level.record_type) + body.encoded
 
 
-def _fullest(level: _UpperLevel, placed: Sequence[FileSetInstance]) -> InstanceHeader:
+def _fullest(level: _UpperLevel, headers: Sequence[InstanceHeader]) -> InstanceHeader:
     """Return the header that states most of a level's keys, the first of equals.
 
     Instances of one series may disagree; one has to speak for all.
     """
     required = {key.tag for key in level.keys if key.type != "3"}
-    found, most, seen = placed[0].instance.header, -1, set()
-    for item in placed:
-        values = level.of(item.instance.header)
+    found, most, seen = headers[0], -1, set()
+    for header in headers:
+        values = level.of(header)
         if id(values) not in seen:
             seen.add(id(values))
             stated = sum(1 for tag, value in values if value and tag in required)
             if stated > most:
-                found, most = item.instance.header, stated
+                found, most = header, stated
     return found
 
 
 def _completed(
-    level: _UpperLevel, header: InstanceHeader, placed: Sequence[FileSetInstance]
+    level: _UpperLevel, header: InstanceHeader, headers: Sequence[InstanceHeader]
 ) -> dict[int, bytes]:
     """Return the values of one header, and of the others what it leaves empty.
 
@@ -164,8 +193,7 @@ def _completed(
     values = dict(level.of(header))
     vrs = {key.tag: key.vr for key in level.keys}
     seen: set[int] = set()
-    for item in placed:
-        other = item.instance.header
+    for other in headers:
         stated = level.of(other)
         if id(stated) in seen:
             continue
@@ -209,7 +237,7 @@ def _leaves(
         icon = icons.get(item.instance.sop_instance_uid)
         if icon and header.record_type == "IMAGE":  # its tag is above all keys of an image
             body += icon_element(icon)
-        records.append(_Record(depth, _reference(item) + body))
+        records.append((depth, _reference(item) + body))
     return records
 
 
@@ -221,18 +249,26 @@ def _reference(item: FileSetInstance) -> bytes:
         private_uid = _element(0x1432, b"UI", instance.sop_class_uid)  # PS3.3 F.6.1
     return b"".join(
         (
-            _element(0x1430, b"CS", instance.header.record_type),
+            _shared_element(0x1430, b"CS", instance.header.record_type),
             private_uid,
             _element(0x1500, b"CS", "\\".join(item.file_id)),
-            _element(0x1510, b"UI", instance.sop_class_uid),
+            _shared_element(0x1510, b"UI", instance.sop_class_uid),
             _element(0x1511, b"UI", instance.sop_instance_uid),
-            _element(0x1512, b"UI", instance.transfer_syntax_uid),
+            _shared_element(0x1512, b"UI", instance.transfer_syntax_uid),
         )
     )
 
 
 def _element(number: int, vr: bytes, value: str) -> bytes:
-    return encode_item([(0x00040000 | number, vr, value.encode("ascii"))])
+    """Return an element of group 0004; codes are made even with a space, UIDs with NUL."""
+    raw = value.encode("ascii")
+    if len(raw) & 1:
+        raw += b"\0" if vr == b"UI" else b" "
+    return _SHORT_ELEMENT.pack(4, number, vr, len(raw)) + raw
+
+
+#: For values that most instances of a disc have in common.
+_shared_element = functools.lru_cache(maxsize=256)(_element)
 
 
 def _encode(uid: str, file_set_id: str, records: Sequence[_Record]) -> bytes:
@@ -240,19 +276,19 @@ def _encode(uid: str, file_set_id: str, records: Sequence[_Record]) -> bytes:
     head = encode_file_meta(MEDIA_STORAGE_DIRECTORY, uid, EXPLICIT_VR_LITTLE_ENDIAN)
     head += _element(0x1130, b"CS", file_set_id)
     offsets = [len(head) + _ROOT.size]
-    for record in records:
-        offsets.append(offsets[-1] + _ITEM.size + _LINKS.size + len(record.body))
+    for _, body in records:
+        offsets.append(offsets[-1] + _ITEM.size + _LINKS.size + len(body))
     if offsets[-1] > _MAX_BYTES:
         raise LimitError("The directory of this disc would be larger than 4 GiB.")
     siblings, roots = _siblings(records, offsets)
     first, last = (roots[0], roots[-1]) if roots else (0, 0)
     parts = [head, _root(first, last, offsets[-1] - offsets[0])]
-    for number, record in enumerate(records):
-        below = records[number + 1].depth if number + 1 < len(records) else 0
-        lower = offsets[number + 1] if below > record.depth else 0
-        parts.append(_ITEM.pack(0xFFFE, 0xE000, _LINKS.size + len(record.body)))
+    for number, (depth, body) in enumerate(records):
+        below = records[number + 1][0] if number + 1 < len(records) else 0
+        lower = offsets[number + 1] if below > depth else 0
+        parts.append(_ITEM.pack(0xFFFE, 0xE000, _LINKS.size + len(body)))
         parts.append(_links(siblings[number], lower))
-        parts.append(record.body)
+        parts.append(body)
     return b"".join(parts)
 
 
@@ -261,14 +297,14 @@ def _siblings(records: Sequence[_Record], offsets: Sequence[int]) -> tuple[list[
     siblings = [0] * len(records)
     roots = []
     latest: dict[int, int] = {}  # depth -> the record that waits for its next one
-    for number, record in enumerate(records):
-        for deeper in [depth for depth in latest if depth > record.depth]:
+    for number, (depth, _) in enumerate(records):
+        for deeper in [each for each in latest if each > depth]:
             del latest[deeper]
-        if record.depth in latest:
-            siblings[latest[record.depth]] = offsets[number]
-        if not record.depth:
+        if depth in latest:
+            siblings[latest[depth]] = offsets[number]
+        if not depth:
             roots.append(offsets[number])
-        latest[record.depth] = number
+        latest[depth] = number
     return siblings, roots
 
 
