@@ -8,6 +8,7 @@ from batch_runs import studies
 from scripted_peer import wait_for
 
 from mkiso.batch.worker import World
+from mkiso.network.kept_associations import KeptAssociations
 from mkiso.pipeline import JobRun
 from mkiso.stages import author
 
@@ -36,16 +37,18 @@ LIST = "".join(f"B{n}\n" for n in range(8))
 @pytest.fixture
 def growth_threads():
     yield
-    names = {thread.name for thread in threading.enumerate()}
-    assert not names & {"growth", "idle associations", "look-ahead", "release"}
+    ours = {"growth", "idle associations", "look-ahead", "release"}
+    wait_for(lambda: not ours & {thread.name for thread in threading.enumerate()}, 30)
 
 
 @pytest.mark.usefixtures("growth_threads")
-def test_consecutive_jobs_share_associations_which_end_with_the_batch(patient, runs):
+def test_consecutive_jobs_share_associations_which_end_with_the_batch(patient, runs, monkeypatch):
+    # longer than any machine takes from one job to the next
+    monkeypatch.setattr(KeptAssociations.__init__, "__defaults__", (60.0,))
     assert runs.run(LIST).report.code == 0
     # each job of its own would need three: for its list, its C-MOVE, and whether it has grown
     assert asked(patient) < 2 * 8
-    wait_for(lambda: nothing_stands(patient), 5)
+    wait_for(lambda: nothing_stands(patient), 30)
 
 
 @pytest.mark.usefixtures("growth_threads")
@@ -57,9 +60,14 @@ def test_an_archive_that_takes_one_association_at_a_time_is_held_by_none(patient
         self.was_turned_away = True
 
     def on_move(move):
-        standing = [a for a in patient.archive.associations if a.is_open]
-        idle.append(len(standing) - 1)
+        end = time.monotonic() + 10  # one that was released a moment ago may still be on its way
+        while (others := standing() - 1) and time.monotonic() < end:
+            time.sleep(0.02)
+        idle.append(others)
         move.normally()
+
+    def standing():
+        return sum(association.is_open for association in patient.archive.associations)
 
     patient.archive.on_move = on_move
     with pytest.MonkeyPatch.context() as patch:
