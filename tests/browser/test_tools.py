@@ -21,7 +21,7 @@ def test_wheel_and_keys_scroll(page):
     page.wait_for("MKISO.app.active().shown === 3")
     page.keys("End")
     page.wait_for("MKISO.app.active().shown === 11")
-    assert "Image 12 of 12" in page.run("return document.querySelector('.corner.bl').textContent")
+    page.wait_for("document.querySelector('.corner.bl').textContent.includes('Image 12 of 12')")
     page.keys("ArrowDown")
     page.frames()
     assert page.state()["shown"] == 11
