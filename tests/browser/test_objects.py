@@ -31,7 +31,7 @@ def test_a_presentation_state_is_applied_to_its_image_and_can_be_left(page):
     state = page.state()
     assert (state["center"], state["width"]) == (-500, 1400)
     assert state["view"]["scale"] > plain["view"]["scale"]
-    assert "LUNG NODULE" in page.run("return document.querySelector('.corner.tl').textContent")
+    page.wait_for("document.querySelector('.corner.tl').textContent.includes('LUNG NODULE')")
     middle = screen(page, (81 + 432) / 2 - 1, (101 + 412) / 2 - 1)
     box = page.run(
         "const b = MKISO.app.active().element.getBoundingClientRect(); return [b.left + b.width / 2, b.top + b.height / 2]"
