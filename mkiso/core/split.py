@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
+from mkiso.core.display_text import size_text
 from mkiso.core.media import SECTOR_BYTES
 from mkiso.errors import LimitError
 
@@ -60,8 +61,9 @@ def split(
     largest = max((cost(item) for item in items), default=0)
     if largest > room:
         raise LimitError(
-            f"One instance takes {largest / 1e6:,.0f} MB and the medium holds "
-            f"{capacity_bytes / 1e6:,.0f} MB; choose a larger one with --medium."
+            f"One instance takes {size_text(largest)}, and of the medium's "
+            f"{size_text(capacity_bytes)} only {size_text(max(0, room))} are left beside the "
+            "pages; choose a larger one with --medium."
         )
     series = [
         list(group)

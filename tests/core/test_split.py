@@ -115,6 +115,11 @@ def test_an_instance_larger_than_a_disc_is_refused():
         split(series("a", 1, 200), ROOM)
 
 
+def test_what_the_pages_need_is_told_where_only_that_makes_an_instance_too_large():
+    with pytest.raises(LimitError, match="and of the medium's 9 MB only 611 kB are left"):
+        split(series("a", 1, 5), 9_000_000)
+
+
 def test_no_split_says_what_would_be_needed():
     discs = split(series("a", 1, 90) + series("a", 2, 90), ROOM + FIXED_BYTES)
     with pytest.raises(LimitError, match=r"188 MB, or 2 discs; .* 108 MB.*--medium cd650"):
