@@ -10,7 +10,6 @@ from mkiso.core.contexts import (
     ACCEPTED,
     EXPLICIT_VR_LITTLE_ENDIAN,
     IMPLICIT_VR_LITTLE_ENDIAN,
-    PERFORMED_PROCEDURE_STEP,
     STORAGE_COMMITMENT,
     TRANSFER_SYNTAXES_NOT_SUPPORTED,
     VERIFICATION,
@@ -19,7 +18,6 @@ from mkiso.core.contexts import (
     choose_transfer_syntax,
     is_storage_class,
 )
-from mkiso.core.query import MODALITY_WORKLIST_FIND
 
 #: The highest level of each information model (PS3.4 C.6): SOP classes of FIND, MOVE and GET.
 FIND_MODELS = {
@@ -36,8 +34,6 @@ GET_MODELS = {
     "1.2.840.10008.5.1.4.1.2.2.3": Level.PATIENT,  # Study Root - GET
 }
 _SERVICES = {VERIFICATION, STORAGE_COMMITMENT, *FIND_MODELS, *MOVE_MODELS, *GET_MODELS}
-#: Only where there is a folder for them.
-OPTIONAL_SERVICES = frozenset({MODALITY_WORKLIST_FIND, PERFORMED_PROCEDURE_STEP})
 _PLAIN = (EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN)
 
 #: For each SOP class, how many instances the archive holds in which transfer syntax.

@@ -35,8 +35,6 @@ PIXEL_TAGS = _OVERLAY_POSITIONS | {
     *(BURNED_IN, CONVERSION_TYPE, IMAGE_TYPE, MODALITY, _ROWS, _COLUMNS, _SAMPLES, _PLANAR),
     *(_PHOTOMETRIC, _FRAMES, _BITS, _MODEL),
 }
-#: What is done with objects that may show a patient.
-BURNED_IN_CHOICES = ("refuse", "leave-out", "keep")
 
 
 class Rectangle(NamedTuple):

@@ -37,7 +37,6 @@ ROBOTS = {
 }
 #: Of the media of the table in core.media, in their order; TD Bridge's words.
 _DISC_TYPES = ("CD", "CD", "DVD", "DVD-DL", "BD", "BD-DL")
-LABEL_FORMATS = ("svg", "pdf")
 
 
 def label_svg(label: Label, site_templates: Path | None = None) -> bytes:

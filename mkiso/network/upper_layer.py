@@ -31,7 +31,6 @@ RELEASE_RP_PDU = PDU_HEADER.pack(A_RELEASE_RP, 4) + bytes(4)
 
 # A-ABORT source and reason, PS3.8 Table 9-26
 ABORT_BY_USER = (0, 0)
-ABORT_UNRECOGNIZED_PDU = (2, 1)
 ABORT_UNEXPECTED_PDU = (2, 2)
 ABORT_INVALID_PARAMETER = (2, 6)
 
@@ -117,12 +116,10 @@ class Rejection:
     reason: int
 
 
-REJECT_NO_REASON = Rejection(1, 1, 1)
 REJECT_APPLICATION_CONTEXT = Rejection(1, 1, 2)
 REJECT_CALLING_AE_TITLE = Rejection(1, 1, 3)
 REJECT_CALLED_AE_TITLE = Rejection(1, 1, 7)
 REJECT_PROTOCOL_VERSION = Rejection(1, 2, 2)
-REJECT_CONGESTION = Rejection(2, 3, 1)
 REJECT_LOCAL_LIMIT = Rejection(2, 3, 2)
 
 #: PS3.8 Table 9-21 in words, by (source, reason)

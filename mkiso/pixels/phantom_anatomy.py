@@ -24,7 +24,6 @@ SKIN_HEIGHT = (108.0, 112.0, 116.0, 117.0, 116.0, 113.0, 110.0, 108.0)
 RIBS_WIDTH = (96.0, 113.0, 127.0, 133.0, 134.0, 131.0, 126.0, 120.0)
 RIBS_HEIGHT = (74.0, 83.0, 91.0, 96.0, 97.0, 94.0, 89.0, 84.0)
 MEDIASTINUM_WIDTH = (33.0, 33.0, 34.0, 30.0, 28.0, 28.0, 28.0, 28.0)
-FAT_DEPTH = (13.0, 14.0, 15.0, 16.0, 18.0, 21.0, 23.0, 25.0)
 
 #: Centre of the ribs' ring, of the vertebral bodies, and of the spinal canal along y.
 RIBS_Y, VERTEBRA_Y, CANAL_Y = -7.0, 55.0, 79.0

@@ -67,14 +67,6 @@ def blend(image: Plane, share: Plane, value: float | Plane) -> None:
     image += share * (value - image)
 
 
-def superellipse(x: Plane, y: Plane, half: tuple[float, float], power: float) -> Plane:
-    """Return about the distance from the line |x/a|^p + |y/b|^p = 1, negative inside."""
-    a, b = half
-    rho = (np.abs(x / a) ** power + np.abs(y / b) ** power) ** np.float32(1 / power)
-    distance: Plane = np.hypot(x, y) * (1 - 1 / np.maximum(rho, 1e-3))
-    return distance
-
-
 @dataclass(frozen=True, slots=True)
 class Ellipsoid:
     """A lumpy ellipsoid: centre and half axes in mm along x, y and depth."""
